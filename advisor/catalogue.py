@@ -1,0 +1,35 @@
+"""The catalogue lists the folder `advisor/losses`: no list to edit, a wrong file fails at once."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+import advisor.losses
+from advisor.card import KnownLoss, LossCard
+from advisor.errors import UnknownLossError
+
+
+@cache
+def known_losses() -> dict[str, KnownLoss]:
+    """Every loss of the catalogue by name, sorted; raises TypeError where a file is not a card."""
+    found: dict[str, KnownLoss] = {}
+    for name in sorted(m.name for m in pkgutil.iter_modules(advisor.losses.__path__)):
+        module = importlib.import_module(f"advisor.losses.{name}")
+        card = getattr(module, "CARD", None)
+        if not isinstance(card, LossCard) or card.name != name:
+            raise TypeError(f"advisor/losses/{name}.py must define CARD with name={name!r}")
+        found[name] = KnownLoss(card, module.consistency, module.step_flop, module.step_bytes)
+    return found
+
+
+def known_loss(name: str) -> KnownLoss:
+    """One loss by name; raises UnknownLossError that lists the names there are."""
+    losses = known_losses()
+    if name not in losses:
+        raise UnknownLossError(f"unknown loss {name!r}; known are {', '.join(losses)}")
+    return losses[name]
+
+
+def catalogue() -> dict[str, LossCard]:
+    """The cards of all losses by name."""
+    return {name: loss.card for name, loss in known_losses().items()}

@@ -1,0 +1,31 @@
+"""The error tree; the docstring of an error is its default message.
+
+AdvisorError
+├── TaskInvalidError       the task, its data or a budget is not usable as given
+│   └── DataInvalidError   the data file does not hold what the task says
+├── UnknownLossError       no loss of that name is in the catalogue
+└── NotFoundError          no such row for this tenant
+"""
+
+
+class AdvisorError(Exception):
+    """Softmax Advisor could not answer."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class TaskInvalidError(AdvisorError):
+    """The task is not usable as given."""
+
+
+class DataInvalidError(TaskInvalidError):
+    """The data does not hold what the task says."""
+
+
+class UnknownLossError(AdvisorError):
+    """No loss of that name is in the catalogue."""
+
+
+class NotFoundError(AdvisorError):
+    """There is no such thing here."""

@@ -1,0 +1,141 @@
+"""What was measured, from a single measurement to a pooled profile, as frozen values.
+
+Seconds are training seconds (drawing the batch, forward, backward, update) unless the name says
+`wall_seconds`. Counts of examples are cumulative over a trial.
+"""
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from advisor.task import SettingValue, TaskStatistics
+from advisor.value import Interval, Value
+
+Outcome = Literal["completed", "diverged", "out_of_memory", "timed_out", "failed", "cancelled"]
+
+
+class Device(Value):
+    """The hardware and software a measurement was made on; `id` is the fingerprint of the rest."""
+
+    id: str
+    name: str
+    kind: Literal["cpu", "cuda"]
+    n_threads: int
+    memory_bytes: int
+    software: dict[str, str]
+
+
+class Candidate(Value):
+    """A loss with all its settings."""
+
+    loss: str
+    settings: dict[str, SettingValue]
+
+    @property
+    def key(self) -> str:
+        """Canonical text: equal keys mean the same training."""
+        return f"{self.loss} {json.dumps(self.settings, sort_keys=True)}"
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class Trial(Value):
+    """One candidate with one seed."""
+
+    candidate: Candidate
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """The same trial has the same id in every calibration, so it can go on where it stopped."""
+        return hashlib.sha256(f"{self.candidate.key} #{self.seed}".encode()).hexdigest()[:16]
+
+
+class Leg(Value):
+    """One uninterrupted stretch of a trial, evaluated at `checkpoints`; the last one ends it."""
+
+    trial: Trial
+    from_examples: int = Field(ge=0)
+    checkpoints: tuple[int, ...] = Field(min_length=1)
+
+    @property
+    def until_examples(self) -> int:
+        return self.checkpoints[-1]
+
+    @property
+    def id(self) -> str:
+        return f"{self.trial.id}-{self.until_examples}"
+
+
+class Measurement(Value):
+    """The validation metric after so many examples; None where it was not finite."""
+
+    examples: int
+    seconds: float = Field(description="training seconds of this leg up to here")
+    value: float | None
+    train_loss: float | None = None
+
+
+class LegReport(Value):
+    """What came of a leg: what is told to the race, and stored."""
+
+    leg: Leg
+    outcome: Outcome
+    measurements: tuple[Measurement, ...] = ()
+    examples: int = Field(description="examples seen by the trial at the end of the leg")
+    train_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_bytes: int | None = None
+    detail: str | None = None
+
+
+class StepCost(Value):
+    """A probe of one candidate's shape at the task's full size; medians over interleaved rounds."""
+
+    candidate: Candidate
+    outcome: Outcome
+    batch_size: int
+    step_seconds: Interval | None = Field(description="median, with the quartiles as low and high")
+    evaluation_seconds: float | None = None
+    peak_bytes: int | None = None
+    detail: str | None = None
+
+    @property
+    def seconds_per_example(self) -> float:
+        if self.step_seconds is None:
+            raise ValueError(f"{self.candidate.loss} has no step time: {self.outcome}")
+        return self.step_seconds.mean / self.batch_size
+
+
+class CurvePoint(Value):
+    """Best-so-far metric after so many examples, mean over seeds."""
+
+    examples: int
+    value: float
+
+
+class Profile(Value):
+    """What is known of one candidate on one task and device, seeds pooled."""
+
+    id: str | None = None
+    tenant: str = "local"
+    created_at: AwareDatetime | None = None
+    task_name: str
+    task_fingerprint: str
+    kind: str
+    metric: str
+    statistics: TaskStatistics
+    embedding_dim: int
+    batch_size: int
+    device: Device
+    candidate: Candidate
+    n_seeds: int
+    outcome: Outcome
+    step_seconds: Interval | None
+    peak_bytes: int | None
+    final_examples: int = Field(description="examples at the last point of the curve")
+    final_value: float | None = Field(description="best so far; None where it diverged at once")
+    curve: tuple[CurvePoint, ...] = ()

@@ -1,0 +1,1 @@
+"""One file per loss: its CARD and its formulas as plain float functions."""

@@ -1,0 +1,77 @@
+"""Recommendation: an immutable answer, exactly as it leaves the service."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from advisor.card import Consistency
+from advisor.task import SettingValue, Task
+from advisor.value import Interval, Value
+
+EvidenceLevel = Literal["theory", "prior", "measured"]
+Verdict = Literal["recommended", "tied", "not_enough_evidence"]
+
+
+class Reason(Value):
+    """One sentence with its number, and where the number comes from."""
+
+    text: str
+    source: str
+
+
+class ForecastPoint(Value):
+    """The curve on its way to the horizon: 80% interval of best-so-far, at training seconds."""
+
+    examples: int
+    seconds: float
+    low: float
+    mean: float
+    high: float
+
+
+class RankedCandidate(Value):
+    """One loss at its best settings; None where there is no evidence for a number."""
+
+    loss: str
+    settings: dict[str, SettingValue]
+    p_best: float
+    consistency: Consistency
+    predicted_metric: Interval | None
+    train_seconds: Interval | None
+    peak_bytes: int | None
+    feasible: bool
+    pareto: bool
+    reasons: tuple[Reason, ...]
+    profile_ids: tuple[str, ...] = ()
+    curve: tuple[ForecastPoint, ...] = ()
+    measured: tuple[ForecastPoint, ...] = ()
+
+
+class NextExperiment(Value):
+    """What would settle the question, and what it costs."""
+
+    text: str
+    budget_seconds: float
+
+
+class Recommendation(Value):
+    """The answer to a task: what to train with, at what cost, and how sure."""
+
+    id: str | None = None
+    tenant: str = "local"
+    created_at: AwareDatetime | None = None
+    task: Task
+    device_id: str | None
+    evidence_level: EvidenceLevel
+    verdict: Verdict
+    loss: str
+    settings: dict[str, SettingValue]
+    p_best: float
+    expected_regret: float | None
+    ranking: tuple[RankedCandidate, ...]
+    gain_over_baseline: Interval | None
+    reasons: tuple[Reason, ...]
+    next_experiment: NextExperiment | None
+    calibration_id: str | None = None
+    elapsed_seconds: float
+    warnings: tuple[str, ...] = ()

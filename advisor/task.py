@@ -1,0 +1,181 @@
+"""Task: what the user wants, as a frozen value that is also the JSON and YAML body.
+
+Everything is checked at this door, all faults at once; inside, nothing is checked again.
+"""
+
+import hashlib
+import re
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from advisor.value import Value
+
+Kind = Literal["interactions", "description"]
+SettingValue = bool | int | float | str
+METRICS_AT_K = ("ndcg", "recall")
+METRICS_PLAIN = ("mrr",)
+
+
+class Metric(Value):
+    """A metric by name and cut-off; higher is better for all of them."""
+
+    name: str
+    k: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Metric":
+        """Read "ndcg@20"; raises ValueError that says what is allowed."""
+        match = re.fullmatch(r"([a-z_]+)(?:@([1-9][0-9]{0,5}))?", text)
+        name, k = match.groups() if match else (None, None)
+        if (name in METRICS_AT_K and k) or (name in METRICS_PLAIN and not k):
+            return cls(name=str(name), k=int(k) if k else None)
+        allowed = [f"{m}@K" for m in METRICS_AT_K] + list(METRICS_PLAIN)
+        raise ValueError(f"unknown metric {text!r}; allowed are {', '.join(allowed)}")
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.k}" if self.k else self.name
+
+
+class Columns(Value):
+    """Which columns of the file hold what; None means: guess by the common names, and say so."""
+
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    split: str | None = None
+
+
+class DataSource(Value):
+    """A file of interactions: csv, tsv, parquet or RecBole .inter, by its ending or by `format`."""
+
+    path: str = Field(min_length=1)
+    format: Literal["csv", "tsv", "parquet", "inter"] | None = None
+    columns: Columns = Columns()
+
+
+class TaskStatistics(Value):
+    """Size and shape of a task: what a description gives and a data summary measures."""
+
+    n_rows: int = Field(ge=1, description="users")
+    n_classes: int = Field(ge=2)
+    n_examples: int = Field(ge=1, description="training examples: (user, positive) pairs")
+    class_gini: float = Field(default=0.5, ge=0, le=1, description="skew of the class counts")
+
+    @property
+    def positives_per_row(self) -> float:
+        return self.n_examples / self.n_rows
+
+
+class Model(Value):
+    """The part of the user's model that the losses share."""
+
+    embedding_dim: int = Field(default=64, ge=1, le=65536)
+    bias: bool = True
+
+
+class Training(Value):
+    """How the user trains; the learning rate is tuned per loss, never shared."""
+
+    batch_size: int = Field(default=512, ge=1, le=1_000_000)
+    optimiser: Literal["adam"] = "adam"
+
+
+class Horizon(Value):
+    """The final training budget: epochs, training seconds, or both (the first reached ends it)."""
+
+    epochs: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.epochs is None and self.seconds is None:
+            raise ValueError("give epochs, seconds, or both")
+        return self
+
+    def examples(self, n_examples: int, seconds_per_example: float) -> int:
+        """Examples seen at the horizon by a candidate with this speed; at least 1."""
+        by_epochs = self.epochs * n_examples if self.epochs is not None else float("inf")
+        by_seconds = float("inf")
+        if self.seconds is not None:
+            by_seconds = self.seconds / seconds_per_example
+        return max(1, round(min(by_epochs, by_seconds)))
+
+
+class Constraints(Value):
+    """What the trained model must fit into; a candidate that breaks one is infeasible."""
+
+    peak_memory_gib: float | None = Field(default=None, gt=0)
+    probabilities: Literal["optional", "required"] = "optional"
+    inner_product_serving: bool = False
+
+    @property
+    def peak_bytes(self) -> float | None:
+        return None if self.peak_memory_gib is None else self.peak_memory_gib * 2**30
+
+
+class LossSelection(Value):
+    """Which losses take part, and values that replace a setting's default choices, per loss."""
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    settings: dict[str, dict[str, tuple[SettingValue, ...]]] = {}
+
+
+class Baseline(Value):
+    """What the user trains with today; settings not given are the loss's best known ones."""
+
+    loss: str
+    settings: dict[str, SettingValue] = {}
+
+
+class Trade(Value):
+    """The metric's fraction given up for each halving of training seconds or peak bytes."""
+
+    speed: float = Field(default=0.01, ge=0, le=1)
+    memory: float = Field(default=0.0, ge=0, le=1)
+
+
+class Task(Value):
+    """A learning problem with many classes, and what the answer must respect."""
+
+    name: str = Field(default="task", min_length=1, max_length=200)
+    kind: Kind = "interactions"
+    data: DataSource | None = None
+    statistics: TaskStatistics | None = None
+    metric: str = "ndcg@10"
+    model: Model = Model()
+    training: Training = Training()
+    horizon: Horizon = Horizon(epochs=20)
+    constraints: Constraints = Constraints()
+    losses: LossSelection = LossSelection()
+    baseline: Baseline = Baseline(loss="softmax")
+    trade: Trade = Trade()
+
+    @field_validator("metric")
+    @classmethod
+    def _metric_is_known(cls, text: str) -> str:
+        return str(Metric.parse(text))
+
+    @model_validator(mode="after")
+    def _has_evidence(self) -> Self:
+        if self.kind == "description" and self.statistics is None:
+            raise ValueError("kind 'description' needs statistics: n_rows, n_classes, n_examples")
+        if self.kind != "description" and self.data is None:
+            raise ValueError(f"kind {self.kind!r} needs data: a path and, if unusual, its columns")
+        return self
+
+    @property
+    def parsed_metric(self) -> Metric:
+        return Metric.parse(self.metric)
+
+    def fingerprint(self, data_fingerprint: str) -> str:
+        """Names what is trained and measured: same data, metric, model and training, any horizon."""
+        parts = (
+            self.kind,
+            data_fingerprint,
+            self.metric,
+            self.model.model_dump_json(),
+            self.training.model_dump_json(),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
