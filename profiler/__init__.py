@@ -1,0 +1,1 @@
+"""The laboratory: losses as layers, data, trials and probes; knows advisor, not the store."""

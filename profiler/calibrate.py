@@ -1,0 +1,112 @@
+"""calibrate: the one loop that turns the crank, for the command line and the service alike.
+
+Task --Race.ask--> Leg --run_leg--> Measurement... --Race.tell--> Profile --recommend--> answer.
+It knows no store: what was told before comes in, every event goes out. No torch is imported here.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from advisor.calibration import DataPrepared, Decided, Event, LegEnded, LegStarted, Prepared, Probed
+from advisor.cost import shape_of
+from advisor.errors import TaskInvalidError
+from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost
+from advisor.race import Race
+from advisor.recommend import recommend
+from advisor.recommendation import Recommendation
+from advisor.search_space import candidates
+from advisor.task import Task
+from profiler.leg_in_child import run_leg_in_child
+from profiler.prepare import prepare
+from profiler.probe import probe
+from profiler.workspace import Workspace
+
+_PROBE_SHARE = 0.15
+_ANSWER_SECONDS = 0.5
+RunLeg = Callable[[Prepared, Leg, Workspace, float, Callable[[], bool]], LegReport]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What a calibration leaves: the answer, and what was learnt of every candidate."""
+
+    recommendation: Recommendation
+    profiles: tuple[Profile, ...]
+
+
+def calibrate(
+    task: Task,
+    budget_seconds: float,
+    *,
+    workspace: Workspace,
+    on_event: Callable[[Event], None] = lambda event: None,
+    run_leg: RunLeg = run_leg_in_child,
+    told: Sequence[LegReport] = (),
+    probed: Sequence[StepCost] = (),
+    profiles: Sequence[Profile] = (),
+    spent_seconds: float = 0.0,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Calibrated:
+    """Race the task's candidates for `budget_seconds` of wall-clock and answer.
+
+    `told` and `probed` are what is known of this task and device already and is not paid again;
+    `profiles` are those of other tasks; `spent_seconds` is what this calibration used before it
+    was interrupted. When `should_stop` turns true it answers with what it knows.
+    Raises TaskInvalidError, DataInvalidError, UnknownLossError before anything is spent.
+    """
+    started = time.monotonic()
+    if not budget_seconds > 0:
+        raise TaskInvalidError(f"budget: {budget_seconds} s given; it must be above 0 s")
+
+    def seconds_left() -> float:
+        return budget_seconds - spent_seconds - (time.monotonic() - started) - _ANSWER_SECONDS
+
+    prepared = prepare(task, workspace)
+    on_event(DataPrepared(prepared=prepared))
+    space = candidates(task, prepared.statistics)
+    costs = [*probed]
+    for cost in _probe_missing(prepared, space, probed, workspace, seconds_left(), should_stop):
+        costs.append(cost)
+        on_event(Probed(cost=cost, seconds_left=seconds_left()))
+    race = Race(prepared, space, costs, profiles=profiles, budget_seconds=seconds_left())
+    for report in told:
+        race.tell(report)
+    while not should_stop() and (leg := race.ask(seconds_left())):
+        on_event(LegStarted(leg=leg, seconds_left=seconds_left()))
+        deadline = time.monotonic() + seconds_left()
+        report = run_leg(prepared, leg, workspace, deadline, should_stop)
+        race.tell(report)
+        leader, value = race.leader()
+        on_event(
+            LegEnded(
+                report=report, leader=leader, leader_value=value, seconds_left=seconds_left()
+            )
+        )
+    recommendation = recommend(
+        task,
+        (*race.profiles(), *profiles),
+        prepared.device,
+        prepared=prepared,
+        costs=costs,
+        elapsed_seconds=spent_seconds + time.monotonic() - started,
+    )
+    on_event(Decided(recommendation=recommendation))
+    return Calibrated(recommendation, race.profiles())
+
+
+def _probe_missing(
+    prepared: Prepared,
+    space: dict[str, tuple[Candidate, ...]],
+    probed: Sequence[StepCost],
+    workspace: Workspace,
+    seconds_left: float,
+    should_stop: Callable[[], bool],
+) -> Sequence[StepCost]:
+    known = {cost.candidate.key for cost in probed}
+    shapes = {shape_of(c).key: shape_of(c) for group in space.values() for c in group}
+    missing = [shape for key, shape in shapes.items() if key not in known]
+    if not missing:
+        return ()
+    limit_seconds = max(seconds_left * _PROBE_SHARE, 1.0)
+    return tuple(probe(prepared, missing, workspace, limit_seconds, should_stop))

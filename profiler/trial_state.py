@@ -1,0 +1,108 @@
+"""A trial's whole state: what is saved and continued, bitwise the same as never paused (CPU).
+
+Trials are paired: with one seed every candidate sees the same data order and starts from the same
+encoder. The data order is a function of seed and epoch alone, so it needs no saving.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+
+from advisor.evidence import Trial
+from advisor.task import Task
+from profiler.dataset import Dataset
+from profiler.encoders import build_encoder
+from profiler.losses import build
+from profiler.optimiser import optimisers
+
+_TRAINING_SETTINGS = ("learning_rate", "weight_decay")
+
+
+class TrialState:
+    """Encoder, output layer, optimisers and random state of one trial, and its example count."""
+
+    def __init__(self, task: Task, dataset: Dataset, trial: Trial) -> None:
+        settings = dict(trial.candidate.settings)
+        learning_rate, weight_decay = (float(settings.pop(s)) for s in _TRAINING_SETTINGS)
+        self._dataset, self._seed = dataset, trial.seed
+        self._batch_size = task.training.batch_size
+        self.generator = torch.Generator().manual_seed(trial.seed + 1_000_003)
+        torch.manual_seed(trial.seed)
+        self.encoder = build_encoder(task, dataset)
+        self.layer = build(
+            trial.candidate.loss,
+            task.model.embedding_dim,
+            dataset.n_classes,
+            bias=task.model.bias,
+            class_counts=torch.from_numpy(dataset.class_counts[:]),
+            generator=self.generator,
+            **settings,
+        )
+        modules = torch.nn.ModuleList([self.encoder, self.layer])
+        self._modules = modules
+        self._optimisers = optimisers(modules, learning_rate, weight_decay)
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+        self.examples = 0
+
+    def step(self) -> torch.Tensor:
+        """One training step on the next batch; returns its loss, detached."""
+        rows, classes = self._next_batch()
+        for optimiser in self._optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        loss = self.layer(self.encoder(rows), classes)
+        loss.backward()
+        for optimiser in self._optimisers:
+            optimiser.step()
+        self.examples += self._batch_size
+        return loss.detach()
+
+    def score(self, rows: torch.Tensor) -> torch.Tensor:
+        """Raw scores [B, C] of these rows over the full catalogue."""
+        return self.layer.scores(self.encoder(rows))
+
+    def is_finite(self) -> bool:
+        """Whether every parameter is finite."""
+        return all(bool(torch.isfinite(p).all()) for p in self._modules.parameters())
+
+    def save(self, path: Path) -> None:
+        """Write atomically; tensors and plain numbers only, so it loads with weights_only."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        state = {
+            "modules": self._modules.state_dict(),
+            "optimisers": [o.state_dict() for o in self._optimisers],
+            "generator": self.generator.get_state(),
+            "examples": self.examples,
+        }
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Continue from a saved state of the same trial."""
+        state = torch.load(path, weights_only=True)
+        self._modules.load_state_dict(state["modules"])
+        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.generator.set_state(state["generator"])
+        self.examples = state["examples"]
+
+    def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows and classes of the next batch: shuffled epochs, one after the other without gaps."""
+        n, parts, start = len(self._dataset.train_rows), [], self.examples
+        end = start + self._batch_size
+        while start < end:
+            epoch, offset = divmod(start, n)
+            piece = self._epoch_order(epoch)[offset : offset + end - start]
+            parts.append(piece)
+            start += len(piece)
+        chosen = torch.cat(parts).numpy()
+        rows = torch.from_numpy(self._dataset.train_rows[chosen]).long()
+        return rows, torch.from_numpy(self._dataset.train_classes[chosen]).long()
+
+    def _epoch_order(self, epoch: int) -> torch.Tensor:
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(self._seed * 1_000_033 + epoch)
+            self._order = torch.randperm(len(self._dataset.train_rows), generator=generator)
+            self._epoch = epoch
+        return self._order
