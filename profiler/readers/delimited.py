@@ -1,0 +1,131 @@
+"""Delimited text (csv, tsv, inter) through polars, and what is wrong with it in one sentence.
+
+Integer ids stay integers, anything else is text; an empty field, NA, NaN, null or None is missing.
+"""
+
+import csv
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advisor.errors import DataInvalidError
+from profiler.readers.columns import listed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
+SNIFFED_ROWS = 1000
+SNIFFED_BYTES = 65536
+
+
+def column_names(path: Path, where: str, *, separator: str, quote: str | None) -> list[str]:
+    """Names in the header line; raises DataInvalidError if this is not text of several columns."""
+    _check_is_text(path, where)
+    names = _read(path, where, separator, quote, n_rows=0).columns
+    if len(names) == 1:
+        others = {s: text for s, text in SEPARATORS.items() if s != separator and s in names[0]}
+        hint = "".join(
+            f"; separated by {text}?" + (" then say format: tsv" if s == "\t" else "")
+            for s, text in list(others.items())[:1]
+        )
+        raise DataInvalidError(
+            f"{where} has only one column, {names[0][:80]!r}, "
+            f"when read as separated by {SEPARATORS[separator]}{hint}"
+        )
+    repeated = sorted({n for n in names if f"{n}_duplicated_0" in names})
+    if repeated:
+        raise DataInvalidError(f"{where} has more than one column named {listed(repeated)}")
+    return names
+
+
+def read(
+    path: Path, names: Sequence[str], where: str, *, separator: str, quote: str | None
+) -> "pl.DataFrame":
+    """The named columns, each as int64 if it holds integers only, else as text."""
+    import polars as pl
+
+    head = _read(path, where, separator, quote, n_rows=SNIFFED_ROWS, columns=list(names))
+    integers = [n for n in names if _holds_integers(head[n])]
+    types: dict[str, Any] = {n: pl.Int64 if n in integers else pl.String for n in names}
+    if integers:
+        try:
+            return _read_raw(path, separator, quote, columns=list(names), schema_overrides=types)
+        except pl.exceptions.PolarsError:  # a text id comes later, or the fault is another one
+            types = dict.fromkeys(names, pl.String)
+    return _read(path, where, separator, quote, columns=list(names), schema_overrides=types)
+
+
+def _holds_integers(column: "pl.Series") -> bool:
+    import polars as pl
+
+    values = column.drop_nulls()
+    return len(values) > 0 and values.cast(pl.Int64, strict=False).null_count() == 0
+
+
+def _read(
+    path: Path, where: str, separator: str, quote: str | None, **options: Any
+) -> "pl.DataFrame":
+    import polars as pl
+
+    try:
+        return _read_raw(path, separator, quote, **options)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataInvalidError(_what_is_wrong(error, path, where, separator, quote)) from error
+
+
+def _read_raw(path: Path, separator: str, quote: str | None, **options: Any) -> "pl.DataFrame":
+    import polars as pl
+
+    options.setdefault("infer_schema", False)  # text unless a type is given
+    return pl.read_csv(path, separator=separator, quote_char=quote, null_values=MISSING, **options)
+
+
+def _check_is_text(path: Path, where: str) -> None:
+    try:
+        with _open(path) as file:
+            head = file.read(SNIFFED_BYTES)
+    except (OSError, EOFError) as error:
+        raise DataInvalidError(f"{where} could not be read: {error}") from error
+    if not head.strip():
+        raise DataInvalidError(f"{where} is empty")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataInvalidError(f"{where} is UTF-16 text; save it as UTF-8")
+    if head.startswith(b"PAR1"):
+        raise DataInvalidError(f"{where} is a parquet file; say format: parquet")
+    if b"\0" in head:
+        raise DataInvalidError(f"{where} is not text but binary")
+
+
+def _open(path: Path) -> Any:
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if is_gzip else path.open("rb")
+
+
+def _what_is_wrong(
+    error: BaseException, path: Path, where: str, separator: str, quote: str | None
+) -> str:
+    text = str(error)
+    if "utf-8" in text.lower() or "utf8" in text.lower():
+        return f"{where} is not UTF-8 text; save it as UTF-8"
+    if "more fields" in text:
+        return f"{where} is ragged: {_first_long_line(path, separator, quote)}"
+    return f"{where} could not be read: {text.splitlines()[0] if text else type(error).__name__}"
+
+
+def _first_long_line(path: Path, separator: str, quote: str | None) -> str:
+    quoting = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
+    with _open(path) as file:
+        lines = (line.decode(errors="replace") for line in file)
+        rows = csv.reader(lines, delimiter=separator, quoting=quoting)
+        n_columns = len(next(rows))
+        try:
+            for row in rows:
+                if len(row) > n_columns:
+                    return f"line {rows.line_num} has {len(row)} fields, the header {n_columns}"
+        except csv.Error:
+            pass
+    return f"a line has more fields than the header's {n_columns}"

@@ -1,0 +1,8 @@
+"""Tab separated text with a header line; gzip is unpacked on the way."""
+
+from functools import partial
+
+from profiler.readers import delimited
+
+column_names = partial(delimited.column_names, separator="\t", quote='"')
+read = partial(delimited.read, separator="\t", quote='"')
