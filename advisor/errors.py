@@ -4,6 +4,8 @@ AdvisorError
 ├── TaskInvalidError       the task, its data or a budget is not usable as given
 │   └── DataInvalidError   the data file does not hold what the task says
 ├── UnknownLossError       no loss of that name is in the catalogue
+├── PageInvalidError       a page token or a page size is not one of ours
+├── StoreOutdatedError     the database was made by an older or a newer version
 └── NotFoundError          no such row for this tenant
 """
 
@@ -29,3 +31,11 @@ class UnknownLossError(AdvisorError):
 
 class NotFoundError(AdvisorError):
     """There is no such thing here."""
+
+
+class PageInvalidError(AdvisorError):
+    """The page token is not one that this service gave; start again without it."""
+
+
+class StoreOutdatedError(AdvisorError):
+    """The database does not fit this version; run `softmax-advisor db upgrade`."""

@@ -1,0 +1,1 @@
+"""The memory: engine, tables, migrations, repositories. Imports advisor and SQLAlchemy only."""

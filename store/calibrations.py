@@ -1,0 +1,202 @@
+"""CalibrationRepository: a calibration's life, and what its legs and probes told.
+
+The methods without a tenant are for whoever runs the calibration; the others answer a tenant,
+who never sees another's rows. All writes of one calibration come one after the other.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Literal
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from advisor.calibration import Calibration, CalibrationStatus, TrialRecord
+from advisor.errors import NotFoundError
+from advisor.evidence import Leg, LegReport, Measurement, StepCost
+from advisor.task import Task
+from store.columns import now
+from store.database import Database
+from store.legs import first_of_each, lease_leg, leg_reports, tell_leg, told_query
+from store.page import Page, checked_limit, is_behind, page_of
+from store.probes import add_probe, latest_probes
+from store.tables import LOCAL, CalibrationRow, TrialRow
+from store.trials import find_trial, to_trial_record, trial_measurements, trial_query
+
+_OPEN = ("queued", "running")
+
+
+class CalibrationRepository:
+    """Calibrations with their trials, legs, measurements and probes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self, task: Task, budget_seconds: float, device_tag: str, tenant: str = LOCAL
+    ) -> Calibration:
+        """A new calibration, queued."""
+        row = CalibrationRow(
+            tenant=tenant,
+            status="queued",
+            task=task.model_dump(mode="json"),
+            budget_seconds=budget_seconds,
+            device_tag=device_tag,
+        )
+        with self._database.write() as session:
+            session.add(row)
+            session.flush()
+            return _to_calibration(row)
+
+    def get(self, tenant: str, id: str) -> Calibration:
+        """One calibration of this tenant; raises NotFoundError."""
+        with self._database.read() as session:
+            return _to_calibration(_find(session, id, tenant))
+
+    def start(self, id: str) -> Calibration:
+        """Queued becomes running; one that already runs, or has ended, stays as it is."""
+        with self._locked(id) as (_, row):
+            if row.status == "queued":
+                row.status, row.started_at = "running", now()
+            return _to_calibration(row)
+
+    def prepared(self, id: str, task_fingerprint: str, device_id: str) -> None:
+        """The data has been read: its legs and probes belong to this task and device."""
+        with self._locked(id) as (_, row):
+            row.task_fingerprint, row.device_id = task_fingerprint, device_id
+
+    def finish(
+        self,
+        id: str,
+        status: Literal["succeeded", "failed", "cancelled"],
+        recommendation_id: str | None = None,
+        error: str | None = None,
+    ) -> Calibration:
+        """Set the final status. Only the first call does; the others change nothing."""
+        with self._locked(id) as (session, row):
+            if row.status in _OPEN:
+                row.status, row.finished_at = status, now()
+                row.recommendation_id, row.error = recommendation_id, error
+                trials = update(TrialRow).where(TrialRow.calibration_id == id)
+                session.execute(trials.values(status="ended"))
+            session.flush()
+            return _to_calibration(row)
+
+    def request_cancel(self, tenant: str, id: str) -> Calibration:
+        """Ask the runner to stop and answer with what it knows; too late if it has ended."""
+        with self._locked(id, tenant) as (_, row):
+            if row.status in _OPEN:
+                row.cancel_requested = True
+            return _to_calibration(row)
+
+    def is_cancel_requested(self, id: str) -> bool:
+        """Whether someone asked this calibration to stop."""
+        with self._database.read() as session:
+            return _find(session, id).cancel_requested
+
+    def add_spent(self, id: str, seconds: float) -> None:
+        """Charge wall-clock seconds to the budget."""
+        with self._locked(id) as (_, row):
+            row.spent_seconds += seconds
+
+    def lease(self, id: str, leg: Leg) -> LegReport | None:
+        """Count an attempt at this leg before it is trained.
+
+        Returns its report if this calibration has been told of it: then it must not be trained.
+        """
+        with self._locked(id) as (session, row):
+            return lease_leg(session, row, leg)
+
+    def tell(self, id: str, report: LegReport) -> None:
+        """Store what came of a leg, once; a second report of it changes nothing."""
+        with self._locked(id) as (session, row):
+            tell_leg(session, row, report)
+
+    def told(self, tenant: str, task_fingerprint: str, device_id: str) -> list[LegReport]:
+        """What a race of this task on this device goes on from, in the order told.
+
+        Over all calibrations, without cancelled legs, each leg once.
+        """
+        with self._database.read() as session:
+            query = told_query(tenant, task_fingerprint, device_id)
+            return first_of_each(leg_reports(session, query))
+
+    def trials(
+        self,
+        tenant: str,
+        calibration_id: str | None = None,
+        loss: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[TrialRecord]:
+        """The tenant's trials, newest first."""
+        query = trial_query(tenant, calibration_id, loss, after)
+        with self._database.read() as session:
+            rows = session.scalars(query.limit(checked_limit(limit) + 1))
+            return page_of([to_trial_record(row) for row in rows], limit)
+
+    def trial(self, tenant: str, id: str) -> TrialRecord:
+        """One trial of this tenant; raises NotFoundError."""
+        with self._database.read() as session:
+            return to_trial_record(find_trial(session, tenant, id))
+
+    def measurements(self, tenant: str, trial_id: str) -> list[Measurement]:
+        """A trial's curve; seconds are training seconds of the whole trial."""
+        with self._database.read() as session:
+            return trial_measurements(session, find_trial(session, tenant, trial_id))
+
+    def save_probe(self, id: str, cost: StepCost) -> None:
+        """Store the cost of a step."""
+        with self._locked(id) as (session, row):
+            add_probe(session, row, cost)
+
+    def probes(self, tenant: str, task_fingerprint: str, device_id: str) -> list[StepCost]:
+        """The last probe of every cost shape of this task on this device."""
+        with self._database.read() as session:
+            return latest_probes(session, tenant, task_fingerprint, device_id)
+
+    # Last, because its name hides the built-in one from the annotations below it.
+    def list(
+        self,
+        tenant: str,
+        status: CalibrationStatus | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[Calibration]:
+        """The tenant's calibrations, newest first."""
+        query = select(CalibrationRow).where(CalibrationRow.tenant == tenant)
+        if status is not None:
+            query = query.where(CalibrationRow.status == status)
+        if after is not None:
+            query = query.where(is_behind(CalibrationRow.created_at, CalibrationRow.id, after))
+        query = query.order_by(CalibrationRow.created_at.desc(), CalibrationRow.id.desc())
+        with self._database.read() as session:
+            rows = session.scalars(query.limit(checked_limit(limit) + 1))
+            return page_of([_to_calibration(row) for row in rows], limit)
+
+    @contextmanager
+    def _locked(
+        self, id: str, tenant: str | None = None
+    ) -> Generator[tuple[Session, CalibrationRow]]:
+        with self._database.write() as session:
+            yield session, _find(session, id, tenant, lock=True)
+
+
+def _find(
+    session: Session, id: str, tenant: str | None = None, *, lock: bool = False
+) -> CalibrationRow:
+    query = select(CalibrationRow).where(CalibrationRow.id == id)
+    if tenant is not None:
+        query = query.where(CalibrationRow.tenant == tenant)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no calibration {id!r}")
+    return row
+
+
+def _to_calibration(row: CalibrationRow) -> Calibration:
+    apart = {"task"}
+    columns = {name: getattr(row, name) for name in Calibration.model_fields.keys() - apart}
+    return Calibration(**columns, task=Task.model_validate(row.task))

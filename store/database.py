@@ -1,0 +1,101 @@
+"""Database: connections and transactions, the same for SQLite and PostgreSQL.
+
+A read sees one state of the data; a write holds SQLite's write lock from its first statement, so
+it waits for others instead of failing at the end.
+"""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
+
+from store.tables import Row
+
+BUSY_SECONDS = 30
+_ALLOWED = "allowed are sqlite:///FILE and postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+
+
+def parse_url(url: str) -> sa.URL:
+    """A database URL with its driver; raises ValueError that says which ones are served."""
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise ValueError(f"the database URL is not a URL; {_ALLOWED}") from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    is_file = parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:")
+    if parsed.drivername == "postgresql+psycopg" or is_file:
+        return parsed
+    raise ValueError(f"the database URL {parsed.render_as_string()!r} is not served; {_ALLOWED}")
+
+
+def create_engine(url: sa.URL, *, foreign_keys: bool = True, **options: Any) -> sa.Engine:
+    """An engine with our rules for transactions; a SQLite file's folder is made if need be."""
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True, **options)
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
+
+    def connected(connection: Any, _record: object) -> None:
+        # The driver's own BEGIN comes too late, after the first read; ours is in `begun`.
+        connection.isolation_level = None
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+            cursor.execute("PRAGMA synchronous = NORMAL")
+
+    def begun(connection: sa.Connection) -> None:
+        is_write = connection.get_execution_options().get("is_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def insert_or_update(
+    session: Session,
+    row: type[Row],
+    values: Mapping[str, Any],
+    unique: Sequence[str],
+    changed: Collection[str],
+) -> None:
+    """Insert a row; if one with the same unique columns is there, set the changed ones of it."""
+    if session.get_bind().dialect.name == "sqlite":
+        statement = sqlite.insert(row).values(**values)
+    else:
+        statement = postgresql.insert(row).values(**values)
+    if changed:
+        changes = {name: statement.excluded[name] for name in changed}
+        session.execute(statement.on_conflict_do_update(index_elements=unique, set_=changes))
+    else:
+        session.execute(statement.on_conflict_do_nothing(index_elements=unique))
+
+
+class Database:
+    """An engine, and sessions on it that last one call; safe to share between threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._reading = engine
+        self._writing = engine.execution_options(is_write=True)
+
+    @contextmanager
+    def read(self) -> Generator[Session]:
+        """A session that only reads."""
+        with Session(self._reading) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Generator[Session]:
+        """A session that is committed at the end, or rolled back by an exception."""
+        with Session(self._writing) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._reading.dispose()

@@ -1,0 +1,179 @@
+"""EvidenceRepository: devices and profiles, in and out as advisor's values.
+
+A tenant reads its own profiles; for a prior also those that are shared. What a prior needs is
+read by index and never more than a fixed number of rows, however many there are.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Select, delete, insert, select
+from sqlalchemy.orm import Session
+
+from advisor.errors import NotFoundError
+from advisor.evidence import Device, Profile
+from advisor.value import Value
+from store.columns import new_id, now
+from store.database import Database, insert_or_update
+from store.page import Page, checked_limit, is_behind, page_of
+from store.profile_rows import class_bucket, profile_columns, to_device, to_profile
+from store.tables import DeviceRow, ProfilePointRow, ProfileRow
+
+BUCKETS_EITHER_SIDE = 2
+_MEASURED = ("tenant", "task_fingerprint", "device_id", "candidate_key")
+
+
+class ProfileFilter(Value):
+    """Which profiles to list; None means any."""
+
+    loss: str | None = None
+    task_name: str | None = None
+    kind: str | None = None
+    device_id: str | None = None
+    metric: str | None = None
+    n_classes_min: int | None = None
+    n_classes_max: int | None = None
+
+
+class EvidenceRepository:
+    """What was measured on which devices."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save_device(self, device: Device) -> None:
+        """Remember a device; its id is its fingerprint, so a known one needs no change."""
+        with self._database.write() as session:
+            _save_device(session, device)
+
+    def devices(self) -> list[Device]:
+        """All devices, the newest first."""
+        with self._database.read() as session:
+            rows = session.scalars(
+                select(DeviceRow).order_by(DeviceRow.created_at.desc(), DeviceRow.id)
+            )
+            return [to_device(row) for row in rows]
+
+    def save_profile(
+        self, profile: Profile, calibration_id: str | None, *, shared: bool = False
+    ) -> Profile:
+        """Store a profile and its device; what the tenant knew of the same measurement goes.
+
+        Returns the profile with its time, and with its id, which stays when it is replaced.
+        """
+        columns = profile_columns(profile, calibration_id, shared=shared)
+        columns |= {"id": new_id(), "created_at": now()}
+        with self._database.write() as session:
+            _save_device(session, profile.device)
+            changed = columns.keys() - {"id", *_MEASURED}
+            insert_or_update(session, ProfileRow, columns, _MEASURED, changed)
+            same = [getattr(ProfileRow, name) == columns[name] for name in _MEASURED]
+            id_ = session.scalars(select(ProfileRow.id).where(*same)).one()
+            session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id_))
+            points = [
+                {"profile_id": id_, "tenant": profile.tenant, **point.model_dump()}
+                for point in profile.curve
+            ]
+            if points:
+                session.execute(insert(ProfilePointRow), points)
+            return _profiles(session, _joined().where(ProfileRow.id == id_))[0]
+
+    def profile(self, tenant: str, id: str) -> Profile:
+        """One profile of this tenant; raises NotFoundError."""
+        with self._database.read() as session:
+            found = _profiles(
+                session, _joined().where(ProfileRow.tenant == tenant, ProfileRow.id == id)
+            )
+        if not found:
+            raise NotFoundError(f"no profile {id!r}")
+        return found[0]
+
+    def profiles(
+        self,
+        tenant: str,
+        filter: ProfileFilter | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[Profile]:
+        """The tenant's profiles, newest first."""
+        wanted = _filtered(_joined().where(ProfileRow.tenant == tenant), filter or ProfileFilter())
+        if after is not None:
+            wanted = wanted.where(is_behind(ProfileRow.created_at, ProfileRow.id, after))
+        wanted = wanted.order_by(ProfileRow.created_at.desc(), ProfileRow.id.desc())
+        with self._database.read() as session:
+            return page_of(_profiles(session, wanted.limit(checked_limit(limit) + 1)), limit)
+
+    def neighbours(
+        self,
+        tenant: str,
+        kind_in: Sequence[str],
+        metric: str,
+        n_classes: int,
+        limit: int = 300,
+    ) -> list[Profile]:
+        """Own and shared profiles of tasks with a similar number of classes, nearest first.
+
+        Reads the buckets from the nearest outwards, each newest first, until `limit` rows.
+        """
+        found: list[Profile] = []
+        with self._database.read() as session:
+            for query in neighbour_queries(tenant, kind_in, metric, n_classes):
+                if len(found) >= limit:
+                    break
+                found += _profiles(session, query.limit(limit - len(found)))
+        return sorted(found, key=lambda p: abs(math.log(p.statistics.n_classes / n_classes)))
+
+
+def neighbour_queries(
+    tenant: str, kind_in: Sequence[str], metric: str, n_classes: int
+) -> Iterator[Select[ProfileRow, DeviceRow]]:
+    """One query per bucket, kind and owner, the nearest bucket first; each walks one index."""
+    own = (ProfileRow.tenant == tenant,)
+    shared = (ProfileRow.shared.is_(True), ProfileRow.tenant != tenant)
+    middle = class_bucket(n_classes)
+    buckets = range(middle - BUCKETS_EITHER_SIDE, middle + BUCKETS_EITHER_SIDE + 1)
+    for bucket in sorted(buckets, key=lambda b: abs(b - 2 * math.log10(n_classes))):
+        for kind in dict.fromkeys(kind_in):
+            for owner in (own, shared):
+                yield (
+                    _joined()
+                    .where(
+                        *owner,
+                        ProfileRow.kind == kind,
+                        ProfileRow.metric == metric,
+                        ProfileRow.class_bucket == bucket,
+                    )
+                    .order_by(ProfileRow.created_at.desc())
+                )
+
+
+def _joined() -> Select[ProfileRow, DeviceRow]:
+    return select(ProfileRow, DeviceRow).join(DeviceRow, DeviceRow.id == ProfileRow.device_id)
+
+
+def _profiles(session: Session, query: Select[ProfileRow, DeviceRow]) -> list[Profile]:
+    found = session.execute(query).all()
+    points: dict[str, list[ProfilePointRow]] = {row.id: [] for row, _ in found}
+    curves = select(ProfilePointRow).where(ProfilePointRow.profile_id.in_(points))
+    if points:
+        for point in session.scalars(curves.order_by(ProfilePointRow.examples)):
+            points[point.profile_id].append(point)
+    return [to_profile(row, device, points[row.id]) for row, device in found]
+
+
+def _filtered(
+    query: Select[ProfileRow, DeviceRow], filter: ProfileFilter
+) -> Select[ProfileRow, DeviceRow]:
+    for name in ("loss", "task_name", "kind", "device_id", "metric"):
+        value = getattr(filter, name)
+        if value is not None:
+            query = query.where(getattr(ProfileRow, name) == value)
+    if filter.n_classes_min is not None:
+        query = query.where(ProfileRow.n_classes >= filter.n_classes_min)
+    if filter.n_classes_max is not None:
+        query = query.where(ProfileRow.n_classes <= filter.n_classes_max)
+    return query
+
+
+def _save_device(session: Session, device: Device) -> None:
+    insert_or_update(session, DeviceRow, device.model_dump(), ("id",), ())

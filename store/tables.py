@@ -1,0 +1,257 @@
+"""The tables, typed; rows never leave the repositories.
+
+Every row has a tenant. Times are UTC, durations seconds, sizes bytes; a non-finite number is null.
+A change here needs a migration beside it: a test compares the two on both databases.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from store.columns import Json, UtcTime, Words, new_id, now
+
+LOCAL = "local"
+
+
+class Row(DeclarativeBase):
+    """What every table shares: constraint names that a migration can rely on, and a tenant."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: String(200),
+        datetime: UtcTime(),
+        dict[str, Any]: Json,
+        list[int]: JSON(),
+    }
+
+    tenant: Mapped[str] = mapped_column(default=LOCAL, sort_order=-1)
+
+
+def _id() -> Mapped[str]:
+    return mapped_column(String(32), primary_key=True, default=new_id, sort_order=-2)
+
+
+class DeviceRow(Row):
+    """A device by its fingerprint."""
+
+    __tablename__ = "devices"
+
+    id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
+    name: Mapped[str] = mapped_column(Words)
+    kind: Mapped[str]
+    n_threads: Mapped[int]
+    memory_bytes: Mapped[int] = mapped_column(BigInteger)
+    software: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RecommendationRow(Row):
+    """An answer: its body as it left, and what lists are made by."""
+
+    __tablename__ = "recommendations"
+    __table_args__ = (Index(None, "tenant", "created_at", "id"),)
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    task_name: Mapped[str] = mapped_column(Words)
+    loss: Mapped[str]
+    verdict: Mapped[str]
+    evidence_level: Mapped[str]
+    # No foreign key: calibrations point here, and a preview may name a calibration of elsewhere.
+    calibration_id: Mapped[str | None] = mapped_column(String(32))
+    device_id: Mapped[str | None]
+    body: Mapped[dict[str, Any]]
+
+
+class CalibrationRow(Row):
+    """One budgeted comparison; `status` leaves queued and running only once."""
+
+    __tablename__ = "calibrations"
+    __table_args__ = (
+        Index(None, "tenant", "created_at", "id"),
+        Index(None, "tenant", "task_fingerprint", "device_id"),
+    )
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    status: Mapped[str]
+    task: Mapped[dict[str, Any]]
+    task_fingerprint: Mapped[str | None]
+    device_id: Mapped[str | None] = mapped_column(ForeignKey("devices.id"))
+    device_tag: Mapped[str]
+    budget_seconds: Mapped[float]
+    spent_seconds: Mapped[float] = mapped_column(default=0.0)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    recommendation_id: Mapped[str | None] = mapped_column(ForeignKey("recommendations.id"))
+    error: Mapped[str | None] = mapped_column(Words)
+
+
+class TrialRow(Row):
+    """A trial as one calibration saw it: `key` is the same in every calibration, `id` is not."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("calibration_id", "key"),
+        Index(None, "tenant", "created_at", "id"),
+    )
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"))
+    key: Mapped[str]
+    loss: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    legs_told: Mapped[int] = mapped_column(default=0)
+    examples: Mapped[int] = mapped_column(BigInteger)
+    train_seconds: Mapped[float] = mapped_column(default=0.0)
+    best_value: Mapped[float | None]
+    outcome: Mapped[str | None]
+
+
+class LegRow(Row):
+    """A leg: leased, then told once. `told_order` counts over all calibrations of a task."""
+
+    __tablename__ = "legs"
+    __table_args__ = (UniqueConstraint("trial_id", "until_examples"),)
+
+    id: Mapped[str] = _id()
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"))
+    status: Mapped[str]
+    from_examples: Mapped[int] = mapped_column(BigInteger)
+    until_examples: Mapped[int] = mapped_column(BigInteger)
+    checkpoints: Mapped[list[int]]
+    leased_at: Mapped[datetime] = mapped_column(default=now)
+    told_at: Mapped[datetime | None]
+    told_order: Mapped[int | None]
+    outcome: Mapped[str | None]
+    examples: Mapped[int | None] = mapped_column(BigInteger)
+    train_seconds: Mapped[float | None]
+    wall_seconds: Mapped[float | None]
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    detail: Mapped[str | None] = mapped_column(Words)
+
+
+class MeasurementRow(Row):
+    """One point of a told leg; `seconds` count from the start of the leg."""
+
+    __tablename__ = "measurements"
+
+    leg_id: Mapped[str] = mapped_column(ForeignKey("legs.id"), primary_key=True, sort_order=-2)
+    examples: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, sort_order=-2
+    )
+    seconds: Mapped[float]
+    value: Mapped[float | None]
+    train_loss: Mapped[float | None]
+
+
+class ProbeRow(Row):
+    """The cost of one training step at a task's full size."""
+
+    __tablename__ = "probes"
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"), index=True)
+    loss: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    outcome: Mapped[str]
+    batch_size: Mapped[int]
+    step_seconds_low: Mapped[float | None]
+    step_seconds_mean: Mapped[float | None]
+    step_seconds_high: Mapped[float | None]
+    evaluation_seconds: Mapped[float | None]
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    detail: Mapped[str | None] = mapped_column(Words)
+
+
+class ProfileRow(Row):
+    """What is known of a candidate on a task and device: scalars and meta-features only."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant", "task_fingerprint", "device_id", "candidate_key", name="uq_profiles_measured"
+        ),
+        # The created_at behind the key lets a bucket be read newest first, and no further.
+        Index("ix_profiles_own", "tenant", "kind", "metric", "class_bucket", "created_at"),
+        Index("ix_profiles_shared", "shared", "kind", "metric", "class_bucket", "created_at"),
+        Index(None, "tenant", "created_at", "id"),
+    )
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    shared: Mapped[bool] = mapped_column(default=False)
+    calibration_id: Mapped[str | None] = mapped_column(ForeignKey("calibrations.id"))
+    task_name: Mapped[str] = mapped_column(Words)
+    task_fingerprint: Mapped[str]
+    kind: Mapped[str]
+    metric: Mapped[str]
+    class_bucket: Mapped[int]
+    n_classes: Mapped[int] = mapped_column(BigInteger)
+    n_rows: Mapped[int] = mapped_column(BigInteger)
+    n_examples: Mapped[int] = mapped_column(BigInteger)
+    class_gini: Mapped[float]
+    embedding_dim: Mapped[int]
+    batch_size: Mapped[int]
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    loss: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    candidate_key: Mapped[str] = mapped_column(String(64))  # a digest: keys may be long
+    n_seeds: Mapped[int]
+    outcome: Mapped[str]
+    step_seconds_low: Mapped[float | None]
+    step_seconds_mean: Mapped[float | None]
+    step_seconds_high: Mapped[float | None]
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    final_examples: Mapped[int] = mapped_column(BigInteger)
+    final_value: Mapped[float | None]
+
+
+class ProfilePointRow(Row):
+    """One point of a profile's curve."""
+
+    __tablename__ = "profile_points"
+
+    profile_id: Mapped[str] = mapped_column(
+        ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True, sort_order=-2
+    )
+    examples: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, sort_order=-2
+    )
+    value: Mapped[float]
+
+
+class WorkerRow(Row):
+    """A live worker; `seen_at` is set by the database's clock."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
+    device: Mapped[str | None]
+    tag: Mapped[str]
+    current: Mapped[str | None] = mapped_column(Words)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

