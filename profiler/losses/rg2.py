@@ -1,0 +1,144 @@
+"""RG2, the quadratic form of softmax, by Gram matrices: one self-contained file, torch only."""
+
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+INIT_STD = 0.1  # of the class weights, the same for every loss
+
+
+class Rg2(nn.Module):
+    """Equals the quadratic below over all scores, without computing any score but the target's.
+
+    hidden[B, D], weight[C, D], bias[C], target[B] classes, or for several positives per row the
+    CSR pair (indices[L], offsets[B + 1]); s = hidden weight^T + bias, y the target:
+
+        loss = mean_b [ -s_by + mean_j s_bj + 1/2 mean_j s_bj^2 ]
+
+    where mean_j s = h.c + mean(bias) and mean_j s^2 = h^T G h + 2 h.v + mean(bias^2), with
+    c = mean of the class weights, G = weight^T weight / C and v = weight^T bias / C.
+    With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
+    its row's |r| positives.
+
+    Cost: O((B + C) D^2) time and O(C D + B D + D^2) bytes: no B x C product exists, so it is
+    cheaper than softmax when D is below about 1.5 B. The scores at the optimum are C p - 1.
+    Numerical contract: sums in the dtype of hidden; scores of +-1e4 stay finite.
+
+    Raises ValueError: a size below its minimum, target out of range, hidden not finite.
+
+    Source: Pu et al., ICML 2024 (RG2; abstract and code read); the Gram form is derived in the
+    theory notes, 1.5.
+
+    >>> layer = Rg2(2, 4, bias=False)
+    >>> _ = nn.init.constant_(layer.weight, 1.0)
+    >>> loss = layer(torch.tensor([[1.0, 2.0]]), torch.tensor([2]))
+    >>> round(loss.item(), 4)  # four scores of 3: -3 + 3 + 9/2
+    4.5
+    """
+
+    def __init__(
+        self, in_features: int, n_classes: int, *, bias: bool = True, positives_weight: str = "each"
+    ) -> None:
+        super().__init__()
+        if in_features < 1 or n_classes < 2:
+            raise ValueError(
+                f"in_features={in_features}, n_classes={n_classes}; at least 1 and 2 are allowed"
+            )
+        if positives_weight not in ("each", "mean"):
+            raise ValueError(f"positives_weight={positives_weight!r}; allowed are 'each', 'mean'")
+        self.n_classes = n_classes
+        self.positives_weight = positives_weight
+        self.weight = nn.Parameter(torch.empty(n_classes, in_features).normal_(std=INIT_STD))
+        self.bias = nn.Parameter(torch.zeros(n_classes)) if bias else None
+
+    def forward(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
+        """The mean loss of a batch, a scalar; it can be negative."""
+        example = _examples(hidden, target, self.n_classes, self.positives_weight)
+        loss: torch.Tensor = _GramQuadratic.apply(*example, self.weight, self.bias)
+        return loss
+
+    def scores(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The scores to rank by, [B, C]."""
+        return F.linear(hidden, self.weight, self.bias)
+
+    def log_prob(self, hidden: torch.Tensor) -> NoReturn:
+        """Raises: the scores' map to probabilities, (1 + s) / C, can leave the simplex."""
+        raise NotImplementedError("rg2 has no probabilities: (1 + s) / C can be below 0")
+
+
+class _GramQuadratic(torch.autograd.Function):
+    """Value and gradients from the D x D Gram matrices of the classes and of the batch."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        classes: torch.Tensor,
+        row_weight: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+    ) -> torch.Tensor:
+        n_classes = len(weight)
+        gram = weight.t() @ weight / n_classes
+        linear = weight.mean(0)
+        constant = hidden.new_zeros(())
+        target_weight = weight.index_select(0, classes)
+        s_target = (hidden * target_weight).sum(1)
+        if bias is not None:
+            linear = linear + weight.t() @ bias / n_classes
+            constant = bias.mean() + bias.square().mean() / 2
+            s_target = s_target + bias.index_select(0, classes)
+        # dL/dh per unit of row weight: c + v + G h, less the target's row
+        slope = hidden @ gram + linear
+        half_quadratic = ((slope + linear) * hidden).sum(1) / 2
+        ctx.save_for_backward(hidden, classes, row_weight, weight, bias, slope - target_weight)
+        return (row_weight * (half_quadratic - s_target)).sum() + constant
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (grad,) = grad_outputs
+        hidden, classes, row_weight, weight, bias, hidden_slope = ctx.saved_tensors
+        per_row = (row_weight * grad)[:, None]
+        weighted = hidden * per_row
+        mean = weighted.sum(0)
+        weight_grad = torch.addmm(mean, weight, hidden.t() @ weighted).div_(len(weight))
+        bias_grad = None
+        if bias is not None:
+            weight_grad.addr_(bias, mean, alpha=1 / len(weight))
+            bias_grad = (weight @ mean + (1 + bias) * per_row.sum()) / len(weight)
+            bias_grad.scatter_add_(0, classes, -per_row[:, 0])
+        weight_grad.scatter_add_(0, classes[:, None].expand_as(weighted), -weighted)
+        return hidden_slope * per_row, None, None, weight_grad, bias_grad
+
+
+def _examples(
+    hidden: torch.Tensor, target: Target, n_classes: int, positives_weight: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One row per positive: hidden[E, D], class[E], and weight[E] that sums to 1."""
+    if not torch.isfinite(hidden).all():
+        raise ValueError("hidden must be finite; it holds NaN or infinity")
+    classes, weight = target, None
+    if isinstance(classes, tuple):
+        classes, offsets = classes
+        counts = offsets.diff()
+        if len(counts) != len(hidden) or (counts < 0).any() or int(offsets[0]) != 0:
+            raise ValueError(f"offsets must rise from 0 and hold {len(hidden)} + 1 numbers")
+        if int(offsets[-1]) != len(classes):
+            raise ValueError(f"offsets end at {int(offsets[-1])}, there are {len(classes)} indices")
+        rows = torch.repeat_interleave(torch.arange(len(hidden), device=hidden.device), counts)
+        hidden = hidden.index_select(0, rows)
+        if positives_weight == "mean":
+            weight = counts.to(hidden.dtype).reciprocal().index_select(0, rows)
+    if classes.dtype != torch.long:
+        raise ValueError(f"target must be torch.long, it is {classes.dtype}")
+    if classes.ndim != 1 or len(classes) != len(hidden) or len(classes) == 0:
+        raise ValueError(f"target {tuple(classes.shape)} must hold one class per row, at least one")
+    low, high = (int(bound) for bound in classes.aminmax())
+    if low < 0 or high >= n_classes:
+        raise ValueError(f"target holds classes {low} to {high}; allowed are 0 to {n_classes - 1}")
+    if weight is None:
+        weight = torch.ones_like(hidden[:, 0])
+    return hidden, classes, weight / weight.sum()

@@ -1,0 +1,96 @@
+"""Optimisers of a trial: Adam for dense parameters, a row-wise Adam for sparse ones.
+
+`optimisers(modules, learning_rate, weight_decay)` sorts the parameters; every loss and encoder gets
+the same two, so that a sampled loss is never charged for classes it did not touch.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+
+def optimisers(
+    modules: Iterable[nn.Module], learning_rate: float, weight_decay: float
+) -> list[Optimizer]:
+    """One optimiser for the dense parameters and one for the rows of sparse embeddings."""
+    sparse: dict[int, torch.Tensor] = {}
+    every: dict[int, torch.Tensor] = {}
+    for module in modules:
+        every.update((id(p), p) for p in module.parameters())
+        sparse.update(
+            (id(m.weight), m.weight)
+            for m in module.modules()
+            if isinstance(m, nn.Embedding) and m.sparse
+        )
+    dense = [p for key, p in every.items() if key not in sparse]
+    found: list[Optimizer] = []
+    if dense:
+        fused = all(p.device.type in ("cpu", "cuda") for p in dense)
+        found.append(torch.optim.Adam(dense, learning_rate, weight_decay=weight_decay, fused=fused))
+    if sparse:
+        found.append(RowAdam(sparse.values(), learning_rate, weight_decay=weight_decay))
+    return found
+
+
+class RowAdam(Optimizer):
+    """Adam on the rows that have a gradient: O(touched rows x D) a step, never O(C x D).
+
+    Like torch's SparseAdam (lazy moments: an untouched row keeps its own, the step count is
+    common), with an L2 term on the touched rows: where every row is touched at every step it
+    equals `torch.optim.Adam(weight_decay=...)`. Deterministic on CPU.
+
+    Source: Kingma & Ba 2015, algorithm 1; lazy form as in TensorFlow's LazyAdam and
+    `torch.optim.SparseAdam`.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[torch.Tensor],
+        lr: float,
+        *,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        if lr < 0 or weight_decay < 0:
+            raise ValueError(f"lr={lr}, weight_decay={weight_decay}; both must be at least 0")
+        defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Update the rows with a gradient; closures are not supported."""
+        if closure is not None:
+            raise ValueError("RowAdam takes no closure")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+
+    def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
+        gradient = parameter.grad
+        if gradient is None or not gradient.is_sparse:
+            raise ValueError("RowAdam needs sparse gradients; use torch.optim.Adam for dense ones")
+        state = self.state[parameter]
+        if not state:
+            state["step"] = 0
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        state["step"] += 1
+        gradient = gradient.coalesce()
+        rows, g = gradient.indices()[0], gradient.values()
+        old = parameter[rows]
+        if group["weight_decay"]:
+            g = g.add(old, alpha=group["weight_decay"])
+        beta1, beta2 = group["betas"]
+        first = state["exp_avg"][rows].lerp_(g, 1 - beta1)
+        second = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        state["exp_avg"][rows] = first
+        state["exp_avg_sq"][rows] = second
+        correction1 = 1 - beta1 ** state["step"]
+        correction2 = 1 - beta2 ** state["step"]
+        scale = (second / correction2).sqrt_().add_(group["eps"])
+        parameter[rows] = old.addcdiv_(first, scale, value=-group["lr"] / correction1)
