@@ -21,7 +21,7 @@ class Consistency(Value):
 
 
 class Claim(Value):
-    """One statement of theory. `check` names the test that verifies it, or is None with a reason."""
+    """One statement of theory; `check` names the test that verifies it, or is None and says why."""
 
     statement: str
     status: Literal["proved", "measured", "reported", "assumed"]

@@ -11,9 +11,7 @@ from advisor.task import SettingValue, Task, TaskStatistics
 
 def candidates(task: Task, statistics: TaskStatistics) -> dict[str, tuple[Candidate, ...]]:
     """Per loss its candidates, best guess first; raises for unknown losses and settings."""
-    return {
-        name: _of_loss(task, statistics, known_loss(name).card) for name in _selected(task)
-    }
+    return {name: _of_loss(task, statistics, known_loss(name).card) for name in _selected(task)}
 
 
 def _selected(task: Task) -> list[str]:
@@ -26,9 +24,7 @@ def _selected(task: Task) -> list[str]:
     return sorted(names)
 
 
-def _of_loss(
-    task: Task, statistics: TaskStatistics, card: LossCard
-) -> tuple[Candidate, ...]:
+def _of_loss(task: Task, statistics: TaskStatistics, card: LossCard) -> tuple[Candidate, ...]:
     changed = task.losses.settings.get(card.name, {})
     known = [s.name for s in card.settings]
     if unknown := sorted(set(changed) - set(known)):
@@ -40,7 +36,9 @@ def _of_loss(
         (s.name, _choices(s, changed.get(s.name) or s.choices, statistics)) for s in card.settings
     ]
     # Distance from the best guess in steps of every choice list: near settings are opened first.
-    ranks = sorted(itertools.product(*(range(len(choices)) for _, choices in settings)), key=_distance)
+    ranks = sorted(
+        itertools.product(*(range(len(choices)) for _, choices in settings)), key=_distance
+    )
     return tuple(
         Candidate(
             loss=card.name,

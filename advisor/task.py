@@ -119,14 +119,14 @@ class LossSelection(Value):
 
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
-    settings: dict[str, dict[str, tuple[SettingValue, ...]]] = {}
+    settings: dict[str, dict[str, tuple[SettingValue, ...]]] = Field(default={})
 
 
 class Baseline(Value):
     """What the user trains with today; settings not given are the loss's best known ones."""
 
     loss: str
-    settings: dict[str, SettingValue] = {}
+    settings: dict[str, SettingValue] = Field(default={})
 
 
 class Trade(Value):
@@ -170,7 +170,7 @@ class Task(Value):
         return Metric.parse(self.metric)
 
     def fingerprint(self, data_fingerprint: str) -> str:
-        """Names what is trained and measured: same data, metric, model and training, any horizon."""
+        """Names what is trained and measured: data, metric, model and training, at any horizon."""
         parts = (
             self.kind,
             data_fingerprint,

@@ -1,4 +1,4 @@
-"""Value: the frozen, strict base of everything that crosses a floor; its JSON is the wire format."""
+"""Value: the frozen, strict base of all that crosses a floor; its JSON is the wire format."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -79,9 +79,7 @@ def calibrate(
         race.tell(report)
         leader, value = race.leader()
         on_event(
-            LegEnded(
-                report=report, leader=leader, leader_value=value, seconds_left=seconds_left()
-            )
+            LegEnded(report=report, leader=leader, leader_value=value, seconds_left=seconds_left())
         )
     recommendation = recommend(
         task,

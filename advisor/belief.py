@@ -1,0 +1,237 @@
+"""What is believed of every candidate at the horizon: one value each, whatever it rests on.
+
+Measured curves are forecast; candidates without one get what similar tasks showed, or what their
+siblings in this task did; with nothing at all the metric stays unknown and the card speaks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from advisor.catalogue import known_loss
+from advisor.cost import Cost, cost_of
+from advisor.evidence import Candidate, Device, Profile, StepCost
+from advisor.forecast import SEED_SD, TO_80_PERCENT, forecast
+from advisor.prior import Prior, prior
+from advisor.recommendation import EvidenceLevel, ForecastPoint
+from advisor.task import Task, TaskStatistics
+from advisor.value import Interval
+
+_N_CURVE_POINTS = 24
+_UNKNOWN_LOSS_RELATIVE = (0.8, 0.3)
+_SIBLING_SD_AT_LEAST = 0.15
+_REACHED = 0.99  # a candidate's train_seconds end where its forecast first reaches this share
+
+
+@dataclass(frozen=True)
+class Belief:
+    """One candidate at the horizon: metric (mean, sd), cost, and why it cannot be had, if so.
+
+    `level_sd` is the relative spread of the task's whole level: it widens the shown interval but
+    not a comparison between candidates, which share the level.
+    """
+
+    candidate: Candidate
+    cost: Cost
+    horizon_examples: int
+    level: EvidenceLevel
+    mean: float | None = None
+    sd: float = 0.0
+    level_sd: float = 0.0
+    n_seeds: int = 0
+    examples: int = 0
+    infeasible: str | None = None
+    profile: Profile | None = None
+    prior_ids: tuple[str, ...] = ()
+    train_examples: int | None = None
+
+    @property
+    def horizon_seconds(self) -> float:
+        per_example = self.cost.seconds_per_example
+        return per_example.mean * self.horizon_examples if per_example else float("inf")
+
+    @property
+    def is_at_horizon(self) -> bool:
+        ended = self.profile is not None and self.profile.outcome == "diverged"
+        return ended or self.examples >= self.horizon_examples
+
+    @property
+    def metric(self) -> Interval | None:
+        """80% interval of the metric at the horizon."""
+        if self.mean is None:
+            return None
+        half = TO_80_PERCENT * float(np.hypot(self.sd, self.level_sd * self.mean))
+        return Interval(low=max(0.0, self.mean - half), mean=self.mean, high=self.mean + half)
+
+    @property
+    def train_seconds(self) -> Interval | None:
+        """Training seconds until the forecast first reaches 99% of its value at the horizon."""
+        per_example = self.cost.seconds_per_example
+        if per_example is None:
+            return None
+        n = self.train_examples or self.horizon_examples
+        return Interval(
+            low=per_example.low * n, mean=per_example.mean * n, high=per_example.high * n
+        )
+
+
+def beliefs(
+    task: Task,
+    statistics: TaskStatistics,
+    space: dict[str, tuple[Candidate, ...]],
+    own: Sequence[Profile],
+    others: Sequence[Profile] = (),
+    device: Device | None = None,
+    costs: Sequence[StepCost] = (),
+) -> list[Belief]:
+    """One belief per candidate of the space; `own` are this task's profiles, `others` the rest."""
+    blank = [_blank(c, task, statistics, device, costs, own, others) for c in _flat(space)]
+    by_key = {p.candidate.key: p for p in own}
+    level = max((p.final_value for p in own if p.final_value is not None), default=0.0)
+    known = [_measured(b, by_key.get(b.candidate.key), level) for b in blank]
+    if any(b.mean is not None for b in known):
+        return _filled(known)
+    if not others:
+        return known
+    return _filled([_from_prior(b, task, statistics, others) for b in known])
+
+
+def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastPoint, ...]]:
+    """The measured points and the forecast to the horizon, with 80% intervals."""
+    profile, per_example = belief.profile, belief.cost.seconds_per_example
+    if profile is None or not profile.curve or per_example is None:
+        return (), ()
+    curve = [p for p in profile.curve if p.examples <= belief.horizon_examples * 1.001]
+    if not curve:
+        return (), ()
+    last = curve[-1].examples
+    at = np.geomspace(last, max(last, belief.horizon_examples), _N_CURVE_POINTS)
+    at = np.unique(np.concatenate([[p.examples for p in curve], at.round()]))
+    seen = forecast(
+        [p.examples for p in curve],
+        [p.value for p in curve],
+        at,
+        belief.horizon_examples,
+        curve[-1].value,
+        belief.n_seeds,
+    )
+    points = [
+        ForecastPoint(
+            examples=int(e),
+            seconds=float(e * per_example.mean),
+            low=max(0.0, float(m - TO_80_PERCENT * s)),
+            mean=float(m),
+            high=float(m + TO_80_PERCENT * s),
+        )
+        for e, m, s in zip(at, seen.mean, seen.sd, strict=True)
+    ]
+    return tuple(p for p in points if p.examples <= last), tuple(points)
+
+
+def _flat(space: dict[str, tuple[Candidate, ...]]) -> list[Candidate]:
+    return [candidate for group in space.values() for candidate in group]
+
+
+def _blank(
+    candidate: Candidate,
+    task: Task,
+    statistics: TaskStatistics,
+    device: Device | None,
+    costs: Sequence[StepCost],
+    own: Sequence[Profile],
+    others: Sequence[Profile],
+) -> Belief:
+    cost = cost_of(candidate, task, statistics, device, costs, (*own, *others))
+    per_example = cost.seconds_per_example
+    horizon = task.horizon.examples(
+        statistics.n_examples, per_example.mean if per_example else float("inf")
+    )
+    belief = Belief(candidate, cost, horizon, "theory")
+    return replace(belief, infeasible=_infeasible(belief, task))
+
+
+def _infeasible(belief: Belief, task: Task) -> str | None:
+    card, limits = known_loss(belief.candidate.loss).card, task.constraints
+    if belief.cost.failure:
+        return f"could not run at the task's full size ({belief.cost.failure})"
+    if limits.probabilities == "required" and not card.has_probabilities:
+        return "gives no probabilities, which the task requires"
+    if limits.inner_product_serving and not card.inner_product_serving:
+        return "cannot be served by inner-product search, which the task requires"
+    allowed, peak = limits.peak_bytes, belief.cost.peak_bytes
+    if allowed is not None and peak is not None and peak > allowed:
+        return f"needs {peak / 2**30:.2f} GiB, more than the {allowed / 2**30:.2f} GiB allowed"
+    return None
+
+
+def _measured(belief: Belief, profile: Profile | None, level: float) -> Belief:
+    if profile is None:
+        return belief
+    if not profile.curve:
+        reason = f"{profile.outcome} before its first measurement"
+        return replace(belief, profile=profile, infeasible=belief.infeasible or reason)
+    examples = [float(p.examples) for p in profile.curve]
+    values = [p.value for p in profile.curve]
+    if profile.outcome == "diverged":  # best so far stands; nothing more will come
+        examples, values = (
+            [*examples, max(examples[-1] + 1, belief.horizon_examples)],
+            [
+                *values,
+                values[-1],
+            ],
+        )
+    at = np.geomspace(max(1.0, belief.horizon_examples / 1000), belief.horizon_examples, 40)
+    seen = forecast(examples, values, at, belief.horizon_examples, level, profile.n_seeds)
+    mean = float(seen.mean[-1])
+    reached = int(np.argmax(seen.mean >= _REACHED * mean))
+    return replace(
+        belief,
+        level="measured",
+        mean=mean,
+        sd=float(seen.sd[-1]),
+        n_seeds=profile.n_seeds,
+        examples=profile.final_examples,
+        profile=profile,
+        train_examples=max(1, round(at[reached])),
+    )
+
+
+def _from_prior(
+    belief: Belief, task: Task, statistics: TaskStatistics, others: Sequence[Profile]
+) -> Belief:
+    epochs = belief.horizon_examples / statistics.n_examples
+    seen: Prior = prior(task, statistics, others, epochs)
+    own = seen.beliefs.get(belief.candidate.key)
+    if own is None or seen.level is None:
+        return belief
+    return replace(
+        belief,
+        level="prior",
+        mean=seen.level * own.relative,
+        sd=seen.level * own.sd,
+        level_sd=seen.level_sd,
+        prior_ids=own.profile_ids,
+    )
+
+
+def _filled(known: list[Belief]) -> list[Belief]:
+    """Candidates that nobody opened, at what their siblings or the other losses suggest."""
+    level = max((b.mean for b in known if b.mean is not None), default=0.0)
+    kind = next(b.level for b in known if b.mean is not None) if level else "theory"
+    by_loss: dict[str, list[float]] = {}
+    for belief in known:
+        if belief.mean is not None:
+            by_loss.setdefault(belief.candidate.loss, []).append(belief.mean)
+    filled: list[Belief] = []
+    for belief in known:
+        siblings = by_loss.get(belief.candidate.loss)
+        if belief.mean is None and level and belief.profile is None:
+            relative, sd = _UNKNOWN_LOSS_RELATIVE
+            mean, sd = level * relative, level * sd
+            if siblings:
+                mean = float(np.mean(siblings))
+                sd = max(float(np.std(siblings)), _SIBLING_SD_AT_LEAST * level)
+            belief = replace(belief, mean=mean, sd=float(np.hypot(sd, SEED_SD * mean)), level=kind)
+        filled.append(belief)
+    return filled

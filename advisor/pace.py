@@ -1,0 +1,56 @@
+"""Pace: how a candidate moves towards its horizon - its rungs, its legs and what they take."""
+
+from dataclasses import dataclass
+
+from advisor.belief import Belief
+from advisor.curve import checkpoints
+from advisor.evidence import Leg, Trial
+
+START_SECONDS = 0.15  # a child process, its dataset and its state
+
+
+@dataclass(frozen=True)
+class Pace:
+    """One candidate's way to the horizon on this device; example counts are whole batches."""
+
+    horizon_examples: int
+    batch_size: int
+    seconds_per_example: float
+    evaluation_seconds: float
+
+    @classmethod
+    def of(cls, belief: Belief, batch_size: int) -> "Pace":
+        per_example = belief.cost.seconds_per_example
+        return cls(
+            horizon_examples=belief.horizon_examples,
+            batch_size=batch_size,
+            seconds_per_example=per_example.mean if per_example else float("inf"),
+            evaluation_seconds=belief.cost.evaluation_seconds or 0.0,
+        )
+
+    @property
+    def horizon_seconds(self) -> float:
+        return self.horizon_examples * self.seconds_per_example
+
+    def rungs(self, first_fraction: float) -> tuple[int, ...]:
+        """Example counts at which settings are compared: doublings up to the horizon."""
+        last = self._whole(self.horizon_examples)
+        rungs, fraction = {last}, first_fraction
+        while fraction < 1.0:
+            rungs.add(self._whole(last * fraction))
+            fraction *= 2
+        return tuple(sorted(rungs))
+
+    def leg(self, trial: Trial, start: int, until: int) -> Leg:
+        """A leg with the curve's own checkpoints on the way."""
+        points = checkpoints(self.horizon_examples, self.batch_size)
+        between = tuple(p for p in points if start < p < until)
+        return Leg(trial=trial, from_examples=start, checkpoints=(*between, until))
+
+    def leg_seconds(self, leg: Leg) -> float:
+        """Wall-clock the leg should take on a device with nothing else to do."""
+        train = (leg.until_examples - leg.from_examples) * self.seconds_per_example
+        return START_SECONDS + train + self.evaluation_seconds * len(leg.checkpoints)
+
+    def _whole(self, examples: float) -> int:
+        return max(1, -(-int(examples) // self.batch_size)) * self.batch_size

@@ -1,0 +1,146 @@
+"""recommend: a task and what is known of it become an answer, each reason with its source."""
+
+from collections.abc import Sequence
+
+from advisor.belief import Belief, beliefs, curve_of
+from advisor.calibration import Prepared
+from advisor.card import Consistency
+from advisor.catalogue import known_loss
+from advisor.decision import Decision, Entry, decide
+from advisor.errors import TaskInvalidError
+from advisor.evidence import Device, Profile, StepCost
+from advisor.explanation import entry_reasons, next_experiment, reasons, warnings
+from advisor.forecast import TO_80_PERCENT
+from advisor.recommendation import RankedCandidate, Recommendation
+from advisor.search_space import candidates
+from advisor.task import Task
+from advisor.value import Interval
+
+_THEORY_ORDER = ("consistent", "conditional", "unknown", "inconsistent")
+
+
+def recommend(
+    task: Task,
+    profiles: Sequence[Profile] = (),
+    device: Device | None = None,
+    *,
+    prepared: Prepared | None = None,
+    costs: Sequence[StepCost] = (),
+    elapsed_seconds: float = 0.0,
+) -> Recommendation:
+    """Answer from theory and from stored `profiles` of this and other tasks; trains nothing.
+
+    `prepared` says which profiles are of this very task (the first of a candidate counts).
+    Raises TaskInvalidError without statistics, or where no loss is feasible.
+    """
+    statistics = prepared.statistics if prepared else task.statistics
+    if statistics is None:
+        raise TaskInvalidError("statistics: the size of the task is not known; give its statistics")
+    own, others = _own_and_others(profiles, prepared)
+    space = candidates(task, statistics)
+    believed = beliefs(task, statistics, space, own, others, device, costs)
+    _check_feasible(believed)
+    decision = decide(believed, task.trade)
+    if decision.expected_regret is None:
+        decision = _theory_first(decision, task)
+    best = decision.entries[0]
+    gain = _gain_over_baseline(task, best.belief, believed)
+    return Recommendation(
+        task=task,
+        device_id=device.id if device else None,
+        evidence_level=best.belief.level,
+        verdict=decision.verdict,
+        loss=best.belief.candidate.loss,
+        settings=best.belief.candidate.settings,
+        p_best=best.p_best,
+        expected_regret=decision.expected_regret,
+        ranking=tuple(_ranked(entry, best, task) for entry in decision.entries),
+        gain_over_baseline=gain,
+        reasons=reasons(decision, task, statistics, gain),
+        next_experiment=next_experiment(decision, task, statistics),
+        elapsed_seconds=elapsed_seconds,
+        warnings=warnings(decision, task, prepared, gain is not None),
+    )
+
+
+def consistency(belief: Belief, task: Task) -> Consistency:
+    """What the card says of this candidate's ranking by the task's metric."""
+    known = known_loss(belief.candidate.loss)
+    return known.consistency(task.parsed_metric, belief.candidate.settings)
+
+
+def _own_and_others(
+    profiles: Sequence[Profile], prepared: Prepared | None
+) -> tuple[list[Profile], list[Profile]]:
+    own: dict[str, Profile] = {}
+    others: list[Profile] = []
+    for profile in profiles:
+        if prepared is not None and profile.task_fingerprint == prepared.task_fingerprint:
+            own.setdefault(profile.candidate.key, profile)
+        else:
+            others.append(profile)
+    return list(own.values()), others
+
+
+def _check_feasible(believed: Sequence[Belief]) -> None:
+    if any(b.infeasible is None for b in believed):
+        return
+    told = {b.candidate.loss: b.infeasible for b in believed}
+    sentence = "; ".join(f"{loss} {reason}" for loss, reason in told.items())
+    raise TaskInvalidError(f"no loss is feasible: {sentence}")
+
+
+def _theory_first(decision: Decision, task: Task) -> Decision:
+    """Without any measurement the card orders: consistent losses first, then the cheaper."""
+
+    def order(entry: Entry) -> tuple[bool, int, float]:
+        status = consistency(entry.belief, task).status
+        return (
+            entry.belief.infeasible is not None,
+            _THEORY_ORDER.index(status),
+            entry.belief.horizon_seconds,
+        )
+
+    entries = tuple(sorted(decision.entries, key=order))
+    return Decision(entries, decision.verdict, decision.expected_regret)
+
+
+def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
+    belief = entry.belief
+    measured, curve = curve_of(belief)
+    own_id = belief.profile.id if belief.profile else None
+    return RankedCandidate(
+        loss=belief.candidate.loss,
+        settings=belief.candidate.settings,
+        p_best=entry.p_best,
+        consistency=consistency(belief, task),
+        predicted_metric=belief.metric,
+        train_seconds=belief.train_seconds,
+        peak_bytes=belief.cost.peak_bytes,
+        feasible=belief.infeasible is None,
+        pareto=entry.is_pareto,
+        reasons=entry_reasons(entry, best, task),
+        profile_ids=tuple(i for i in (own_id, *belief.prior_ids) if i),
+        curve=curve,
+        measured=measured,
+    )
+
+
+def _gain_over_baseline(task: Task, best: Belief, believed: Sequence[Belief]) -> Interval | None:
+    """The metric won by changing from the baseline, as an 80% interval; None if it is unknown."""
+    wanted = task.baseline.settings.items()
+    rivals = [
+        b
+        for b in believed
+        if b.candidate.loss == task.baseline.loss
+        and b.mean is not None
+        and wanted <= b.candidate.settings.items()
+    ]
+    if best.mean is None or not rivals:
+        return None
+    baseline = max(rivals, key=lambda b: b.mean or 0.0)
+    if baseline.candidate.key == best.candidate.key:
+        return Interval(low=0.0, mean=0.0, high=0.0)
+    mean = best.mean - (baseline.mean or 0.0)
+    half = TO_80_PERCENT * (best.sd**2 + baseline.sd**2) ** 0.5
+    return Interval(low=mean - half, mean=mean, high=mean + half)
