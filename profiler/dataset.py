@@ -200,7 +200,8 @@ def _parts(
         parts = splits.random_parts(rows, n_rows, with_test=True)
         few = int((np.bincount(rows, minlength=n_rows) < splits.LEAST_PAIRS).sum())
         note = "split at random within each user: 80% training, 10% validation, 10% test"
-        note += f"; {few:,} users with fewer than {splits.LEAST_PAIRS} items only train" * (few > 0)
+        if few:
+            note += f"; users with fewer than {splits.LEAST_PAIRS} items, who only train: {few:,}"
     else:
         parts, note = given, "split as the file says"
         train = parts == splits.TRAIN

@@ -3,6 +3,7 @@
 Integer ids stay integers, anything else is text; an empty field, NA, NaN, null or None is missing.
 """
 
+import codecs
 import csv
 import gzip
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
+WAY_OUT = {",": "say format: csv", "\t": "say format: tsv"}
 SNIFFED_ROWS = 1000
 SNIFFED_BYTES = 65536
 
@@ -28,8 +30,8 @@ def column_names(path: Path, where: str, *, separator: str, quote: str | None) -
     if len(names) == 1:
         others = {s: text for s, text in SEPARATORS.items() if s != separator and s in names[0]}
         hint = "".join(
-            f"; separated by {text}?" + (" then say format: tsv" if s == "\t" else "")
-            for s, text in list(others.items())[:1]
+            f"; if it is separated by {text}, {WAY_OUT.get(other, 'save it with commas')}"
+            for other, text in list(others.items())[:1]
         )
         raise DataInvalidError(
             f"{where} has only one column, {names[0][:80]!r}, "
@@ -53,7 +55,11 @@ def read(
     if integers:
         try:
             return _read_raw(path, separator, quote, columns=list(names), schema_overrides=types)
-        except pl.exceptions.PolarsError:  # a text id comes later, or the fault is another one
+        except (
+            pl.exceptions.PolarsError,
+            pl.exceptions.PanicException,
+            OSError,
+        ):  # a text id comes later, or the fault is another one
             types = dict.fromkeys(names, pl.String)
     return _read(path, where, separator, quote, columns=list(names), schema_overrides=types)
 
@@ -97,6 +103,10 @@ def _check_is_text(path: Path, where: str) -> None:
         raise DataInvalidError(f"{where} is a parquet file; say format: parquet")
     if b"\0" in head:
         raise DataInvalidError(f"{where} is not text but binary")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
+    except UnicodeDecodeError as error:
+        raise DataInvalidError(f"{where} is not UTF-8 text; save it as UTF-8") from error
 
 
 def _open(path: Path) -> Any:
@@ -113,6 +123,8 @@ def _what_is_wrong(
         return f"{where} is not UTF-8 text; save it as UTF-8"
     if "more fields" in text:
         return f"{where} is ragged: {_first_long_line(path, separator, quote)}"
+    if "could not parse" in text:  # as text: then only the quotes can be wrong
+        return f"{where} could not be read: a quoted text is not closed"
     return f"{where} could not be read: {text.splitlines()[0] if text else type(error).__name__}"
 
 

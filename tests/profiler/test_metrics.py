@@ -1,0 +1,158 @@
+"""The metrics equal a naive NumPy version, and scikit-learn's where the definition is the same."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import ndcg_score
+
+from advisor.task import Metric
+from profiler.metrics import evaluate, rows_per_chunk
+
+METRICS = ("ndcg@1", "ndcg@5", "ndcg@1000", "recall@3", "recall@1000", "mrr")
+
+
+def naive(scores, seen, positives, metric):
+    """One row at a time, by sorting; a positive stands behind everything it ties with."""
+    values = []
+    for row_scores, row_seen, row_positives in zip(scores, seen, positives, strict=True):
+        own = set(row_positives)
+        open_classes = [c for c in range(len(row_scores)) if c not in set(row_seen)]
+        ranked = sorted(open_classes, key=lambda c: (-row_scores[c], c in own))
+        ranks = [rank for rank, c in enumerate(ranked, start=1) if c in own]
+        k = metric.k or len(row_scores)
+        hits = [rank for rank in ranks if rank <= k]
+        if metric.name == "ndcg":
+            ideal = sum(1 / math.log2(r + 1) for r in range(1, min(k, len(own)) + 1))
+            values.append(sum(1 / math.log2(r + 1) for r in hits) / ideal)
+        elif metric.name == "recall":
+            values.append(len(hits) / len(own))
+        else:
+            values.append(1 / ranks[0] if ranks else 0.0)
+    return float(np.mean(values))
+
+
+def csr(lists):
+    indptr = np.cumsum([0, *map(len, lists)]).astype(np.int64)
+    return indptr, np.concatenate([*map(np.asarray, lists), []]).astype(np.int32)
+
+
+def case(seed, n_rows=23, n_classes=37, n_positives=(1, 4), n_seen=(0, 12), levels=None):
+    """Scores [rows, classes] (of few levels, if so asked: then ties abound), seen and positives."""
+    rng = np.random.default_rng(seed)
+    scores = rng.standard_normal((n_rows, n_classes)).astype(np.float32)
+    if levels:
+        scores = rng.integers(0, levels, (n_rows, n_classes)).astype(np.float32)
+    seen, positives = [], []
+    for _ in range(n_rows):
+        classes = rng.permutation(n_classes)
+        n_own, n_old = rng.integers(*n_positives), rng.integers(*n_seen)
+        positives.append(classes[:n_own].tolist())
+        seen.append(classes[n_own : n_own + n_old].tolist())
+    return scores, seen, positives
+
+
+def value(scores, seen, positives, metric, **options):
+    table = torch.from_numpy(scores)
+    rows = torch.arange(len(scores))
+    return evaluate(lambda r: table[r], rows, csr(seen), csr(positives), metric, **options)
+
+
+def test_the_generator_draws_what_it_says():
+    scores, seen, positives = case(0, levels=3)
+    assert set(np.unique(scores)) == {0.0, 1.0, 2.0}
+    assert {len(p) for p in positives} == {1, 2, 3}
+    assert max(map(len, seen)) > 8
+    assert all(not set(s) & set(p) for s, p in zip(seen, positives, strict=True))
+
+
+@pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
+@pytest.mark.parametrize("levels", [None, 2, 5], ids=["no ties", "many ties", "some ties"])
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_the_naive_version(metric, levels, seed):
+    one = case(seed, levels=levels, n_positives=(1, 4) if seed % 2 else (5, 25))
+    assert value(*one, metric) == pytest.approx(naive(*one, metric), abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
+def test_masked_positives_and_rows_with_everything_masked_count_as_missed(metric):
+    scores, seen, positives = case(7)
+    seen[0] = list(range(scores.shape[1]))
+    seen[1] = positives[1][:1]
+    expected = naive(scores, seen, positives, metric)
+    assert value(scores, seen, positives, metric) == pytest.approx(expected, abs=1e-6)
+    everything = [list(range(scores.shape[1]))] * len(scores)
+    assert value(scores, everything, positives, metric) == 0.0
+
+
+@pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
+@pytest.mark.parametrize("chunk_bytes", [1, 5 * 37 * 3, 10**9])
+def test_the_chunk_changes_nothing(metric, chunk_bytes):
+    one = case(3, levels=5)
+    chunked = value(*one, metric, chunk_bytes=chunk_bytes)
+    assert chunked == pytest.approx(value(*one, metric), abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_ndcg_is_that_of_scikit_learn(k):
+    scores, _, positives = case(11, n_seen=(0, 1))
+    truth = np.zeros_like(scores)
+    for row, classes in enumerate(positives):
+        truth[row, classes] = 1
+    ours = value(scores, [[]] * len(scores), positives, Metric(name="ndcg", k=k))
+    assert ours == pytest.approx(ndcg_score(truth, scores, k=k), abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
+def test_equal_scores_earn_what_the_last_places_earn(metric):
+    scores, seen, positives = case(5, n_seen=(0, 1), n_positives=(1, 2))
+    last = {"ndcg": 1 / math.log2(38), "recall": 1.0, "mrr": 1 / 37}[metric.name]
+    expected = last if (metric.k or 37) >= 37 else 0.0
+    assert value(np.zeros_like(scores), seen, positives, metric) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
+def test_a_nan_score_gives_nan(metric):
+    scores, seen, positives = case(5, n_seen=(0, 1))
+    scores[13, 4] = math.nan
+    assert math.isnan(value(scores, seen, positives, metric))
+
+
+@pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
+def test_low_precision_ties_are_counted_too(metric):
+    scores, seen, positives = case(2)
+    low = torch.from_numpy(scores).bfloat16()
+    ours = evaluate(lambda r: low[r], torch.arange(23), csr(seen), csr(positives), metric)
+    expected = naive(low.float().numpy(), seen, positives, metric)
+    assert ours == pytest.approx(expected, abs=1e-6)
+
+
+def test_only_the_rows_asked_for_are_scored():
+    scores, seen, positives = case(9)
+    table, asked = torch.from_numpy(scores), []
+
+    def score(rows):
+        asked.extend(rows.tolist())
+        return table[rows]
+
+    some = [4, 17, 2]
+    metric = Metric.parse("ndcg@5")
+    ours = evaluate(score, torch.tensor(some), csr(seen), csr(positives), metric)
+    chosen = (scores[some], [seen[r] for r in some], [positives[r] for r in some])
+    assert asked == some
+    assert ours == pytest.approx(naive(*chosen, metric), abs=1e-6)
+
+
+def test_no_rows_is_an_error_in_one_sentence():
+    scores, seen, positives = case(1)
+    table = torch.from_numpy(scores)
+    with pytest.raises(ValueError, match="at least one"):
+        evaluate(
+            lambda r: table[r], torch.arange(0), csr(seen), csr(positives), Metric.parse("mrr")
+        )
+
+
+def test_a_chunk_fits_its_buffer():
+    assert rows_per_chunk(1000, 4, 64_000) == 12
+    assert rows_per_chunk(10**9, 4, 64_000) == 1
