@@ -35,12 +35,16 @@ class Setting(Value):
     """A setting of a loss: what is tried, and where to start.
 
     `choices` are in the order in which they are opened; the first is the best guess without data.
+    `minimum`, `maximum` (both inclusive) and `allowed` bound what a task may put in their place.
     """
 
     name: str
     choices: tuple[SettingValue, ...] = Field(min_length=1)
     changes_cost: bool = Field(default=False, description="probed apart when it differs")
     at_most_classes: bool = Field(default=False, description="a count of classes: capped by C")
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[SettingValue, ...] | None = None
     description: str
 
 

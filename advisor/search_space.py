@@ -1,6 +1,7 @@
 """The candidates of a task: every loss with its settings, in the order in which they are opened."""
 
 import itertools
+from collections.abc import Iterable
 
 from advisor.card import LossCard, Setting
 from advisor.catalogue import known_loss, known_losses
@@ -16,8 +17,14 @@ def candidates(task: Task, statistics: TaskStatistics) -> dict[str, tuple[Candid
 
 def _selected(task: Task) -> list[str]:
     named = {*(task.losses.include or ()), *task.losses.exclude, *task.losses.settings}
-    for name in (*named, task.baseline.loss):
+    for name in named:
         known_loss(name)
+    baseline, where = known_loss(task.baseline.loss).card, "baseline.settings"
+    _check_names(baseline, task.baseline.settings, where)
+    for setting in baseline.settings:
+        if setting.name in task.baseline.settings:
+            value = task.baseline.settings[setting.name]
+            _check_values(setting, (value,), f"{where}.{setting.name}")
     names = [n for n in task.losses.include or known_losses() if n not in task.losses.exclude]
     if not names:
         raise TaskInvalidError("losses: every loss is excluded; leave at least one")
@@ -26,14 +33,13 @@ def _selected(task: Task) -> list[str]:
 
 def _of_loss(task: Task, statistics: TaskStatistics, card: LossCard) -> tuple[Candidate, ...]:
     changed = task.losses.settings.get(card.name, {})
-    known = [s.name for s in card.settings]
-    if unknown := sorted(set(changed) - set(known)):
-        raise TaskInvalidError(
-            f"losses.settings.{card.name}: unknown setting {unknown[0]!r}; "
-            f"allowed are {', '.join(known)}"
-        )
+    where = f"losses.settings.{card.name}"
+    _check_names(card, changed, where)
+    for setting in card.settings:
+        if setting.name in changed:
+            _check_values(setting, changed[setting.name], f"{where}.{setting.name}")
     settings = [
-        (s.name, _choices(s, changed.get(s.name) or s.choices, statistics)) for s in card.settings
+        (s.name, _choices(s, changed.get(s.name, s.choices), statistics)) for s in card.settings
     ]
     # Distance from the best guess in steps of every choice list: near settings are opened first.
     ranks = sorted(
@@ -48,12 +54,60 @@ def _of_loss(task: Task, statistics: TaskStatistics, card: LossCard) -> tuple[Ca
     )
 
 
+def _check_names(card: LossCard, names: Iterable[str], where: str) -> None:
+    known = [s.name for s in card.settings]
+    if unknown := sorted(set(names) - set(known)):
+        raise TaskInvalidError(
+            f"{where}: unknown setting {unknown[0]!r}; allowed are {', '.join(known)}"
+        )
+
+
+def _check_values(setting: Setting, values: tuple[SettingValue, ...], where: str) -> None:
+    if not values:
+        raise TaskInvalidError(f"{where}: no value given; allowed are {_allowed(setting)}")
+    for value in values:
+        if not _takes(setting, value):
+            raise TaskInvalidError(f"{where}: {value!r} given; allowed are {_allowed(setting)}")
+
+
+def _takes(setting: Setting, value: SettingValue) -> bool:
+    """Whether a value is of the setting's type, within its bounds and among what is allowed."""
+    if setting.allowed is not None:
+        return type(value) is type(setting.choices[0]) and value in setting.allowed
+    if isinstance(setting.choices[0], bool | str):
+        return type(value) is type(setting.choices[0])
+    if isinstance(value, bool | str):
+        return False
+    if isinstance(setting.choices[0], int) and value != round(value):
+        return False
+    above = setting.minimum is None or value >= setting.minimum
+    return above and (setting.maximum is None or value <= setting.maximum)
+
+
+def _allowed(setting: Setting) -> str:
+    if setting.allowed is not None:
+        return ", ".join(str(value) for value in setting.allowed)
+    words = {bool: "true or false", str: "names", int: "whole numbers", float: "numbers"}
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (("from", setting.minimum), ("to", setting.maximum))
+        if bound is not None
+    ]
+    return " ".join([words[type(setting.choices[0])], *bounds])
+
+
 def _choices(
     setting: Setting, choices: tuple[SettingValue, ...], statistics: TaskStatistics
 ) -> tuple[SettingValue, ...]:
-    if not setting.at_most_classes:
-        return choices
-    return tuple(dict.fromkeys(min(int(c), statistics.n_classes) for c in choices))
+    """The values to try, each once; counts of classes are capped, whole and decimal agree."""
+    if isinstance(setting.choices[0], int) and not isinstance(setting.choices[0], bool):
+        whole = [int(c) for c in choices]
+        if setting.at_most_classes:
+            whole = [min(c, statistics.n_classes) for c in whole]
+        return tuple(dict.fromkeys(whole))
+    if isinstance(setting.choices[0], float):
+        return tuple(dict.fromkeys(float(c) for c in choices))
+    return tuple(dict.fromkeys(choices))
 
 
 def _distance(rank: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:

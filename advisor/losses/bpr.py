@@ -1,0 +1,139 @@
+"""Card of BPR: the pairwise logistic loss on the target and a drawn class."""
+
+from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
+from advisor.task import Metric
+
+RANKED_BY_P = ("ndcg", "recall", "mrr")
+
+CARD = LossCard(
+    name="bpr",
+    title="BPR, pairwise logistic loss",
+    family="sampled",
+    formula="L = -log sigmoid(s_y - s_j), j drawn from q for each row",
+    minimiser="s = log(p / q) + c with one positive per row: log p + c for a uniform q",
+    smoothness="1/2 in l2",
+    gradient_bias="large against softmax: another loss, pairs instead of the whole list",
+    gradient_variance="large: one negative a row carries little information",
+    step_cost="12 B K D flop, whatever C is; the optimiser touches B (1 + K) rows",
+    has_probabilities=False,
+    inner_product_serving=True,
+    settings=(
+        Setting(
+            name="learning_rate",
+            choices=(3e-3, 1e-2, 1e-3, 3e-2),
+            minimum=1e-7,
+            maximum=10,
+            description="of Adam, for the classes and the encoder",
+        ),
+        Setting(
+            name="weight_decay",
+            choices=(1e-4, 1e-5),
+            minimum=0,
+            maximum=10,
+            description="L2 term of Adam on the touched rows, for the classes and the encoder",
+        ),
+        Setting(
+            name="n_negatives",
+            choices=(1,),
+            changes_cost=True,
+            at_most_classes=True,
+            minimum=1,
+            description="classes drawn for each row; their losses are averaged",
+        ),
+        Setting(
+            name="proposal",
+            choices=("uniform",),
+            changes_cost=True,
+            allowed=("uniform", "popularity"),
+            description="how negatives are drawn; only 'uniform' ranks by p",
+        ),
+    ),
+    claims=(
+        Claim(
+            statement="The population minimiser is s = log(p / q) + c.",
+            status="proved",
+            condition="one positive per row, scores free for every row, hits of the target kept",
+            source="theory notes 1.6, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[bpr-popularity]",
+        ),
+        Claim(
+            statement="With a uniform proposal it orders the classes strictly as p does.",
+            status="proved",
+            condition="one positive per row, q uniform, scores free for every row",
+            source="theory notes 1.6, checked by enumeration",
+            check="tests/theory/test_minimisers.py::test_the_optimum_orders_the_classes_as_p[bpr]",
+        ),
+        Claim(
+            statement="With a popularity proposal it orders by p / q, not by p.",
+            status="proved",
+            condition="q not uniform",
+            source="theory notes 1.6, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_a_popularity_proposal_without_log_q_misorders[bpr-popularity]",
+        ),
+        Claim(
+            statement="The gradient in the scores is Lipschitz with constant 1/2.",
+            status="proved",
+            condition="l2 norm, one pair",
+            source="theory notes 1.6",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[bpr]",
+        ),
+        Claim(
+            statement="With several positives a row and unobserved classes as negatives, the order "
+            "of the marginals can be violated.",
+            status="reported",
+            condition="dependent labels: 16 of 200 random joint laws; none where independent",
+            source="theory notes 1.6",
+            check=None,
+            unchecked_because="the layer draws its negatives from all classes; the statement "
+            "is about leaving the row's positives out",
+        ),
+    ),
+    sources=(
+        "Rendle et al. 2009, BPR: Bayesian personalized ranking from implicit feedback",
+        "Pu, Lian & Chen, arXiv 2601.22745 (abstract only)",
+    ),
+)
+
+
+def consistency(metric: Metric, settings: Settings) -> Consistency:
+    """Whether the minimiser ranks as the metric wants; decided by the proposal."""
+    if metric.name not in RANKED_BY_P:
+        return Consistency(
+            status="unknown",
+            reason=f"theory says nothing about bpr and {metric}",
+            source="theory notes 4",
+        )
+    source = "theory notes 1.6, derived and checked by enumeration"
+    if settings.get("proposal", "uniform") != "uniform":
+        return Consistency(
+            status="inconsistent",
+            reason="with a popularity proposal its minimiser is log(p / q) + c: popular classes "
+            "are ranked too low, however long it trains",
+            source=source,
+        )
+    return Consistency(
+        status="conditional",
+        reason=f"with one positive per row and uniform negatives its minimiser, log p + c, orders "
+        f"the classes by p, the best order for {metric}; with several positives pairs need not "
+        "agree on one order. Its natural metric is AUC",
+        source=source,
+    )
+
+
+def _n_negatives(shape: StepShape, settings: Settings) -> int:
+    return min(int(settings.get("n_negatives", 1)), shape.n_classes)
+
+
+def step_flop(shape: StepShape, settings: Settings) -> float:
+    """Two dot products a pair, forward and backward, and Adam on the touched rows."""
+    b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
+    return 6.0 * b * (k + 1) * d + 40.0 * b * (k + 1) * (d + 1)
+
+
+def step_bytes(shape: StepShape, settings: Settings) -> float:
+    """Parameters and two moments of every class, and the touched rows; float32."""
+    b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
+    return 4.0 * (3 * shape.n_classes * (d + 1) + 10 * b * (k + 1) * (d + 1))

@@ -1,0 +1,132 @@
+"""Card of negative sampling: binary cross-entropy on the target and K drawn classes."""
+
+from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
+from advisor.task import Metric
+
+RANKED_BY_P = ("ndcg", "recall", "mrr")
+N_NEGATIVES = 256
+
+CARD = LossCard(
+    name="negative_sampling",
+    title="Negative sampling (binary cross-entropy)",
+    family="sampled",
+    formula="L = -log sigmoid(s_y) - sum_{j in S} log sigmoid(-s_j), S = K draws from q",
+    minimiser="s = log(p / q) - log K",
+    smoothness="(1 + the largest multiplicity of a draw) / 4, diagonal",
+    gradient_bias="large against softmax: another loss, which does not normalise",
+    gradient_variance="of the draws: falls as 1 / K relative to their mean",
+    step_cost="6 B K D flop, whatever C is; the optimiser touches B + K rows",
+    has_probabilities=False,
+    inner_product_serving=True,
+    settings=(
+        Setting(
+            name="learning_rate",
+            choices=(3e-3, 1e-2, 1e-3, 3e-2),
+            minimum=1e-7,
+            maximum=10,
+            description="of Adam, for the classes and the encoder",
+        ),
+        Setting(
+            name="weight_decay",
+            choices=(1e-4, 1e-5),
+            minimum=0,
+            maximum=10,
+            description="L2 term of Adam on the touched rows, for the classes and the encoder",
+        ),
+        Setting(
+            name="n_negatives",
+            choices=(N_NEGATIVES,),
+            changes_cost=True,
+            at_most_classes=True,
+            minimum=1,
+            description="classes drawn per step, shared by the batch",
+        ),
+        Setting(
+            name="proposal",
+            choices=("uniform",),
+            changes_cost=True,
+            allowed=("uniform", "popularity"),
+            description="how negatives are drawn; only 'uniform' ranks by p",
+        ),
+    ),
+    claims=(
+        Claim(
+            statement="The population minimiser is s = log(p / q) - log K.",
+            status="proved",
+            condition="scores free for every row, q > 0, hits of the target kept",
+            source="theory notes 2.3, checked by enumeration; Levy & Goldberg 2014 (recalled)",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[negative_sampling-popularity]",
+        ),
+        Claim(
+            statement="With a uniform proposal it orders the classes strictly as p does.",
+            status="proved",
+            condition="q uniform, scores free for every row",
+            source="theory notes 2.3, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_orders_the_classes_as_p[negative_sampling]",
+        ),
+        Claim(
+            statement="With a popularity proposal it orders by p / q, not by p.",
+            status="proved",
+            condition="q not uniform",
+            source="theory notes 2.3, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_a_popularity_proposal_without_log_q_misorders[negative_sampling-popularity]",
+        ),
+        Claim(
+            statement="The gradient in the scores is Lipschitz with constant 1/2.",
+            status="proved",
+            condition="l2 norm, one example, distinct draws",
+            source="theory notes 2.3",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[negative_sampling]",
+        ),
+    ),
+    sources=(
+        "Mikolov et al. 2013, Distributed representations of words and phrases",
+        "Levy & Goldberg 2014, Neural word embedding as implicit matrix factorization (recalled)",
+        "Pu, Lian & Chen, arXiv 2601.22745 (abstract only)",
+    ),
+)
+
+
+def consistency(metric: Metric, settings: Settings) -> Consistency:
+    """Whether the minimiser ranks as the metric wants; decided by the proposal."""
+    if metric.name not in RANKED_BY_P:
+        return Consistency(
+            status="unknown",
+            reason=f"theory says nothing about negative_sampling and {metric}",
+            source="theory notes 4",
+        )
+    source = "theory notes 2.3, derived and checked by enumeration; Levy & Goldberg 2014 (recalled)"
+    if settings.get("proposal", "uniform") != "uniform":
+        return Consistency(
+            status="inconsistent",
+            reason="with a popularity proposal its minimiser is log(p / q) - log K: popular "
+            "classes are ranked too low, however long it trains",
+            source=source,
+        )
+    return Consistency(
+        status="consistent",
+        reason=f"with a uniform proposal its minimiser, log p + c, orders the classes by p, the "
+        f"best order for {metric} with one positive per row; with several it orders by "
+        "expected relevance, which is best for DCG but not exactly for NDCG, recall and MRR",
+        source=source,
+    )
+
+
+def _n_negatives(shape: StepShape, settings: Settings) -> int:
+    return min(int(settings.get("n_negatives", N_NEGATIVES)), shape.n_classes)
+
+
+def step_flop(shape: StepShape, settings: Settings) -> float:
+    """Three matrix products of B x K x D, and Adam on the touched rows."""
+    b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
+    return 6.0 * b * k * d + 15.0 * b * k + 40.0 * (b + k) * (d + 1)
+
+
+def step_bytes(shape: StepShape, settings: Settings) -> float:
+    """Parameters and two moments of every class, the touched rows, and B x K scores; float32."""
+    b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
+    return 4.0 * (3 * shape.n_classes * (d + 1) + 8 * (b + k) * (d + 1) + 4 * b * k)

@@ -1,0 +1,119 @@
+"""Card of softmax cross-entropy: exact, over all classes."""
+
+from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
+from advisor.task import Metric
+
+RANKED_BY_P = ("ndcg", "recall", "mrr")
+
+CARD = LossCard(
+    name="softmax",
+    title="Softmax cross-entropy",
+    family="exact",
+    formula="L = log sum_j exp(s_j) - s_y",
+    minimiser="s = log p + c",
+    smoothness="1/2 in l2, reached at two classes of probability 1/2; curvature falls to 0 as "
+    "the probabilities approach a vertex",
+    gradient_bias="none: it is the reference the sampled losses are compared with",
+    gradient_variance="of the batch only; no negatives are drawn",
+    step_cost="6 B C D flop: three matrix products",
+    has_probabilities=True,
+    inner_product_serving=True,
+    settings=(
+        Setting(
+            name="learning_rate",
+            choices=(3e-3, 1e-2, 1e-3, 3e-2),
+            minimum=1e-7,
+            maximum=10,
+            description="of Adam, for the classes and the encoder",
+        ),
+        Setting(
+            name="weight_decay",
+            choices=(1e-4, 1e-5),
+            minimum=0,
+            maximum=10,
+            description="L2 term of Adam, for the classes and the encoder",
+        ),
+    ),
+    claims=(
+        Claim(
+            statement="The population minimiser is s = log p + c.",
+            status="proved",
+            condition="scores free for every row",
+            source="theory notes 1.1, derived and checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[softmax]",
+        ),
+        Claim(
+            statement="Every minimiser orders the classes strictly as p does, near ties included.",
+            status="proved",
+            condition="scores free for every row; where p is 0 the score falls without end",
+            source="theory notes 1.1; top-k: Yang & Koyejo 2020, DCG: Ravikumar et al. 2011 (both "
+            "recalled)",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_orders_the_classes_as_p[softmax]",
+        ),
+        Claim(
+            statement="The gradient in the scores is Lipschitz with constant 1/2.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="theory notes 1.1, checked numerically",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[softmax]",
+        ),
+        Claim(
+            statement="With several positives a row, counting each once orders by E[r_i], counting "
+            "each 1/|r| by E[r_i / |r|]: two different orders.",
+            status="proved",
+            condition="several positives per row",
+            source="theory notes 1.1, 62 of 200 random laws disagree",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_weight_of_a_positive_changes_what_is_ranked",
+        ),
+        Claim(
+            statement="A matrix-factorisation model with few dimensions keeps this order.",
+            status="assumed",
+            condition="D well below C: not every score vector can be represented",
+            source="theory notes 0",
+            check=None,
+            unchecked_because="depends on the data; the calibration measures it instead",
+        ),
+    ),
+    sources=(
+        "Bridle 1990, Probabilistic interpretation of feedforward classification network outputs",
+        "Yang & Koyejo 2020, On the consistency of top-k surrogate losses (recalled)",
+        "Pu, Lian & Chen, arXiv 2601.22745 (abstract only)",
+    ),
+)
+
+
+def consistency(metric: Metric, settings: Settings) -> Consistency:
+    """Whether the minimiser ranks as the metric wants."""
+    del settings
+    if metric.name not in RANKED_BY_P:
+        return Consistency(
+            status="unknown",
+            reason=f"theory says nothing about softmax and {metric}",
+            source="theory notes 4",
+        )
+    return Consistency(
+        status="consistent",
+        reason=f"its minimiser, log p + c, orders the classes by p, the best order for {metric} "
+        "with one positive per row; with several it orders by expected relevance, which is "
+        "best for DCG but not exactly for NDCG, recall and MRR",
+        source="theory notes 1.1, derived and checked numerically; Yang & Koyejo 2020 (recalled)",
+    )
+
+
+def step_flop(shape: StepShape, settings: Settings) -> float:
+    """Three matrix products of B x C x D, and Adam on every class."""
+    del settings
+    b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
+    return 6.0 * b * c * d + 10.0 * b * c + 15.0 * c * (d + 1)
+
+
+def step_bytes(shape: StepShape, settings: Settings) -> float:
+    """Parameters, gradients and two moments of every class, and one chunk of scores; float32."""
+    del settings
+    b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
+    chunk_rows = min(b, 256, max(16, 2**25 // c))
+    return 4.0 * (4 * c * (d + 1) + chunk_rows * c + 4 * b * d)

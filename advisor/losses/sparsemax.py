@@ -1,0 +1,126 @@
+"""Card of the sparsemax loss: exact, over all classes, with sparse probabilities."""
+
+from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
+from advisor.task import Metric
+
+RANKED_BY_P = ("ndcg", "recall", "mrr")
+
+CARD = LossCard(
+    name="sparsemax",
+    title="Sparsemax loss",
+    family="exact",
+    formula="L = 1/2 sum_{j: s_j > tau} (s_j^2 - tau^2) + 1/2 - s_y",
+    minimiser="s = p + c where p > 0; s at or below the threshold where p = 0",
+    smoothness="1 in l2: twice softmax, so the learning rate is tuned apart",
+    gradient_bias="none for its own minimiser; its gradient is not that of softmax",
+    gradient_variance="of the batch only; no negatives are drawn, and negatives below the "
+    "threshold get a gradient of exactly 0",
+    step_cost="2 B C D flop while the support is small, up to 6 B C D where it is not",
+    has_probabilities=True,
+    inner_product_serving=True,
+    settings=(
+        Setting(
+            name="learning_rate",
+            choices=(3e-3, 1e-2, 1e-3, 3e-2),
+            minimum=1e-7,
+            maximum=10,
+            description="of Adam, for the classes and the encoder",
+        ),
+        Setting(
+            name="weight_decay",
+            choices=(1e-4, 1e-5),
+            minimum=0,
+            maximum=10,
+            description="L2 term of Adam, for the classes and the encoder",
+        ),
+    ),
+    claims=(
+        Claim(
+            statement="The population minimiser is s = p + c on the classes with p > 0.",
+            status="proved",
+            condition="scores free for every row",
+            source="theory notes 1.2, derived and checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[sparsemax]",
+        ),
+        Claim(
+            statement="Ranked by scores, every minimiser orders the classes strictly as p does "
+            "where p > 0, and puts the classes with p = 0 below them.",
+            status="proved",
+            condition="scores free for every row; rank by the scores, never by the probabilities",
+            source="theory notes 0 and 1.2 (regret transfer), checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_orders_the_classes_as_p[sparsemax]",
+        ),
+        Claim(
+            statement="Ranked by probabilities, all classes below the threshold tie at 0.",
+            status="proved",
+            condition="any scores whose support is not all classes",
+            source="theory notes 1.2",
+            check="tests/theory/test_minimisers.py"
+            "::test_sparse_probabilities_tie_where_scores_do_not",
+        ),
+        Claim(
+            statement="The gradient in the scores is Lipschitz with constant 1.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="theory notes 1.2, checked numerically",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[sparsemax]",
+        ),
+        Claim(
+            statement="The loss and its gradient are exactly 0 once the target leads by 1.",
+            status="proved",
+            condition="s_y >= s_j + 1 for every other class",
+            source="theory notes 1.2; Martins & Astudillo 2016 (recalled)",
+            check="tests/theory/test_smoothness.py::test_sparsemax_stops_at_a_margin_of_one",
+        ),
+        Claim(
+            statement="Whether the source paper counts sparsemax as consistent is not known here.",
+            status="assumed",
+            condition="a criterion on the probability map would reject it, one on scores would not",
+            source="theory notes 1.2",
+            check=None,
+            unchecked_because="only the paper's abstract could be read",
+        ),
+    ),
+    sources=(
+        "Martins & Astudillo 2016, From softmax to sparsemax",
+        "Blondel, Martins & Niculae 2020, Learning with Fenchel-Young losses (recalled)",
+        "Pu, Lian & Chen, arXiv 2601.22745 (abstract only)",
+    ),
+)
+
+
+def consistency(metric: Metric, settings: Settings) -> Consistency:
+    """Whether the minimiser ranks as the metric wants."""
+    del settings
+    if metric.name not in RANKED_BY_P:
+        return Consistency(
+            status="unknown",
+            reason=f"theory says nothing about sparsemax and {metric}",
+            source="theory notes 4",
+        )
+    return Consistency(
+        status="consistent",
+        reason=f"ranked by scores, its minimiser, p + c, orders the classes by p, the best order "
+        f"for {metric} with one positive per row; with several it orders by expected relevance, "
+        "which is best for DCG but not exactly for NDCG, recall and MRR; ranked by its "
+        "probabilities the tail would tie at 0",
+        source="theory notes 1.2, derived and checked numerically",
+    )
+
+
+def step_flop(shape: StepShape, settings: Settings) -> float:
+    """One matrix product, a few passes over the scores, and Adam on every class."""
+    del settings
+    b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
+    return 2.0 * b * c * d + 10.0 * b * c + 15.0 * c * (d + 1)
+
+
+def step_bytes(shape: StepShape, settings: Settings) -> float:
+    """Parameters, gradients and two moments of every class, one chunk of scores and its mask."""
+    del settings
+    b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
+    chunk_rows = min(b, 256, max(16, 2**25 // c))
+    return 4.0 * (4 * c * (d + 1) + 1.25 * chunk_rows * c + 4 * b * d)
