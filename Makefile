@@ -1,0 +1,56 @@
+# Everything a newcomer, a developer and CI type. Needs Python 3.11 or newer, pip and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# A `store/` folder of the user's own must not be imported in place of ours.
+ADVISOR := PYTHONSAFEPATH=1 $(BIN)/softmax-advisor
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format serve clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	while IFS='|' read -r target words; do printf 'make %-9s%s\n' "$$target" "$$words"; done
+
+install: $(VENV)/dev.stamp  ## Make the venv in .venv and install everything, developer tools too
+
+demo: $(VENV)/runtime.stamp  ## Install, calibrate a real sample task, print the ranking, write the report
+	$(ADVISOR) demo
+
+test: $(VENV)/dev.stamp  ## Install and run the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp  ## Check style, types and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp  ## Put the code into the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+serve: $(VENV)/runtime.stamp  ## Start the HTTP service on this machine
+	$(ADVISOR) serve
+
+clean:  ## Remove the venv and all caches; stored results stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: written when a step is complete, so an interrupted installation starts again.
+$(VENV)/created.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "Softmax Advisor needs Python 3.11 or newer, and '$(PYTHON)' is not." >&2; \
+	echo "Name one that is, for example: make install PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/runtime.stamp: pyproject.toml constraints.txt | $(VENV)/created.stamp
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/created.stamp
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $(VENV)/runtime.stamp $@
