@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from advisor.evidence import Device, Leg, LegReport, Outcome, StepCost
+from advisor.evidence import Candidate, Device, Leg, LegReport, Outcome, StepCost
 from advisor.recommendation import Recommendation
 from advisor.task import SettingValue, Task, TaskStatistics
 from advisor.value import Value
@@ -89,7 +89,7 @@ class LegEnded(Value):
 
     kind: Literal["leg_ended"] = "leg_ended"
     report: LegReport
-    leader: str | None
+    leader: Candidate | None
     leader_value: float | None
     seconds_left: float
 

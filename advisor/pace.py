@@ -8,6 +8,8 @@ from advisor.evidence import Leg, Trial
 
 START_SECONDS = 0.15  # a child process, its dataset and its state
 
+_EARLIEST = 6  # a first leg is evaluated from a sixth of its length on
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -42,9 +44,10 @@ class Pace:
         return tuple(sorted(rungs))
 
     def leg(self, trial: Trial, start: int, until: int) -> Leg:
-        """A leg with the curve's own checkpoints on the way."""
+        """A leg with the curve's own checkpoints on the way; the earliest say little, at a cost."""
         points = checkpoints(self.horizon_examples, self.batch_size)
-        between = tuple(p for p in points if start < p < until)
+        first = max(start + 1, until // _EARLIEST)
+        between = tuple(p for p in points if first <= p < until)
         return Leg(trial=trial, from_examples=start, checkpoints=(*between, until))
 
     def leg_seconds(self, leg: Leg) -> float:

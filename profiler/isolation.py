@@ -87,7 +87,7 @@ def _start(
     function: str, arguments: dict[str, Any], preload_torch: bool
 ) -> tuple[mp.process.BaseProcess, connection.Connection]:
     context = mp.get_context("forkserver" if preload_torch else "spawn")
-    with _start_lock, _main_file_hidden():
+    with _start_lock, _main_file_hidden(), _waiting_threads_sleep():
         if preload_torch:
             context.set_forkserver_preload(["profiler.leg", "profiler.probe_step"])
         receiver, sender = context.Pipe(duplex=False)
@@ -110,6 +110,18 @@ def _main_file_hidden() -> Iterator[None]:
         yield
     finally:
         main.__file__ = path
+
+
+@contextlib.contextmanager
+def _waiting_threads_sleep() -> Iterator[None]:
+    """OpenMP threads that spin at barriers make a step up to 100 times slower on a busy machine."""
+    name, before = "OMP_WAIT_POLICY", os.environ.get("OMP_WAIT_POLICY")
+    os.environ[name] = before or "PASSIVE"  # read once, when the child's OpenMP is loaded
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
 
 
 def _child(sender: connection.Connection, function: str, arguments: dict[str, Any]) -> None:
