@@ -80,6 +80,7 @@ class CalibrationRepository:
                 trials = update(TrialRow).where(TrialRow.calibration_id == id)
                 session.execute(trials.values(status="ended"))
             session.flush()
+            session.refresh(row)  # the text as it is stored
             return _to_calibration(row)
 
     def request_cancel(self, tenant: str, id: str) -> Calibration:

@@ -73,6 +73,7 @@ class EvidenceRepository:
             points = [
                 {"profile_id": id_, "tenant": profile.tenant, **point.model_dump()}
                 for point in profile.curve
+                if math.isfinite(point.value)
             ]
             if points:
                 session.execute(insert(ProfilePointRow), points)

@@ -5,7 +5,7 @@ tells of one leg come one after the other; the device's row orders tells between
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from store.profile_rows import finite
 from store.tables import CalibrationRow, DeviceRow, LegRow, MeasurementRow, TrialRow
 
 # A cancelled leg says nothing about its trial: it is not told again, and may be leased again.
-_SILENT: Outcome = "cancelled"
+_SILENT: Final[Outcome] = "cancelled"
 
 
 def lease_leg(session: Session, calibration: CalibrationRow, leg: Leg) -> LegReport | None:
@@ -24,7 +24,7 @@ def lease_leg(session: Session, calibration: CalibrationRow, leg: Leg) -> LegRep
     trial = _trial_row(session, calibration, leg)
     row = _leg_row(session, trial, leg)
     if row is not None and row.status == "told" and row.outcome != _SILENT:
-        return leg_reports(session, select(LegRow, TrialRow).where(LegRow.id == row.id))[0]
+        return leg_reports(session, all_told().where(LegRow.id == row.id))[0]
     if row is None:
         row = LegRow(tenant=trial.tenant, trial_id=trial.id, until_examples=leg.until_examples)
         session.add(row)
@@ -76,20 +76,26 @@ def tell_leg(session: Session, calibration: CalibrationRow, report: LegReport) -
     trial.best_value = max(seen, default=None)
 
 
-def told_query(tenant: str, task_fingerprint: str, device_id: str) -> Select[LegRow, TrialRow]:
-    """The told legs of a task on a device, whichever calibration they belong to, in order."""
+def all_told() -> Select[LegRow, TrialRow]:
+    """Every leg that was told and says something of its trial, in the order told."""
     return (
         select(LegRow, TrialRow)
         .join(TrialRow, TrialRow.id == LegRow.trial_id)
+        .where(LegRow.status == "told", LegRow.outcome != _SILENT)
+        .order_by(LegRow.told_order, LegRow.id)
+    )
+
+
+def told_query(tenant: str, task_fingerprint: str, device_id: str) -> Select[LegRow, TrialRow]:
+    """The told legs of a task on a device, whichever calibration they belong to."""
+    return (
+        all_told()
         .join(CalibrationRow, CalibrationRow.id == TrialRow.calibration_id)
         .where(
             CalibrationRow.tenant == tenant,
             CalibrationRow.task_fingerprint == task_fingerprint,
             CalibrationRow.device_id == device_id,
-            LegRow.status == "told",
-            LegRow.outcome != _SILENT,
         )
-        .order_by(LegRow.told_order, LegRow.id)
     )
 
 

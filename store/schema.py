@@ -40,6 +40,8 @@ def upgrade(url: str) -> None:
             if is_sqlite:
                 _back_up(Path(str(parsed.database)))
             command.upgrade(_config(connection), "head")
+            if is_sqlite:
+                _check_foreign_keys(connection)
     finally:
         engine.dispose()
 
@@ -76,6 +78,12 @@ def _config(connection: sa.Connection) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def _check_foreign_keys(connection: sa.Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise RuntimeError(f"the upgrade would leave a row of {broken[0]} that points nowhere")
 
 
 def _use_write_ahead_log(file: Path) -> None:

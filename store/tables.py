@@ -13,7 +13,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
-    String,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -35,7 +34,7 @@ class Row(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: String(200),
+        str: Words(200),
         datetime: UtcTime(),
         dict[str, Any]: Json,
         list[int]: JSON(),
@@ -45,7 +44,7 @@ class Row(DeclarativeBase):
 
 
 def _id() -> Mapped[str]:
-    return mapped_column(String(32), primary_key=True, default=new_id, sort_order=-2)
+    return mapped_column(Words(32), primary_key=True, default=new_id, sort_order=-2)
 
 
 class DeviceRow(Row):
@@ -54,7 +53,7 @@ class DeviceRow(Row):
     __tablename__ = "devices"
 
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
-    name: Mapped[str] = mapped_column(Words)
+    name: Mapped[str] = mapped_column(Words())
     kind: Mapped[str]
     n_threads: Mapped[int]
     memory_bytes: Mapped[int] = mapped_column(BigInteger)
@@ -70,12 +69,12 @@ class RecommendationRow(Row):
 
     id: Mapped[str] = _id()
     created_at: Mapped[datetime] = mapped_column(default=now)
-    task_name: Mapped[str] = mapped_column(Words)
+    task_name: Mapped[str] = mapped_column(Words())
     loss: Mapped[str]
     verdict: Mapped[str]
     evidence_level: Mapped[str]
     # No foreign key: calibrations point here, and a preview may name a calibration of elsewhere.
-    calibration_id: Mapped[str | None] = mapped_column(String(32))
+    calibration_id: Mapped[str | None] = mapped_column(Words(32))
     device_id: Mapped[str | None]
     body: Mapped[dict[str, Any]]
 
@@ -102,7 +101,7 @@ class CalibrationRow(Row):
     finished_at: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     recommendation_id: Mapped[str | None] = mapped_column(ForeignKey("recommendations.id"))
-    error: Mapped[str | None] = mapped_column(Words)
+    error: Mapped[str | None] = mapped_column(Words())
 
 
 class TrialRow(Row):
@@ -150,7 +149,7 @@ class LegRow(Row):
     train_seconds: Mapped[float | None]
     wall_seconds: Mapped[float | None]
     peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    detail: Mapped[str | None] = mapped_column(Words)
+    detail: Mapped[str | None] = mapped_column(Words())
 
 
 class MeasurementRow(Row):
@@ -184,7 +183,7 @@ class ProbeRow(Row):
     step_seconds_high: Mapped[float | None]
     evaluation_seconds: Mapped[float | None]
     peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    detail: Mapped[str | None] = mapped_column(Words)
+    detail: Mapped[str | None] = mapped_column(Words())
 
 
 class ProfileRow(Row):
@@ -205,7 +204,7 @@ class ProfileRow(Row):
     created_at: Mapped[datetime] = mapped_column(default=now)
     shared: Mapped[bool] = mapped_column(default=False)
     calibration_id: Mapped[str | None] = mapped_column(ForeignKey("calibrations.id"))
-    task_name: Mapped[str] = mapped_column(Words)
+    task_name: Mapped[str] = mapped_column(Words())
     task_fingerprint: Mapped[str]
     kind: Mapped[str]
     metric: Mapped[str]
@@ -219,7 +218,7 @@ class ProfileRow(Row):
     device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
     loss: Mapped[str]
     settings: Mapped[dict[str, Any]]
-    candidate_key: Mapped[str] = mapped_column(String(64))  # a digest: keys may be long
+    candidate_key: Mapped[str] = mapped_column(Words(64))  # a digest: keys may be long
     n_seeds: Mapped[int]
     outcome: Mapped[str]
     step_seconds_low: Mapped[float | None]
@@ -252,6 +251,6 @@ class WorkerRow(Row):
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
     device: Mapped[str | None]
     tag: Mapped[str]
-    current: Mapped[str | None] = mapped_column(Words)
+    current: Mapped[str | None] = mapped_column(Words())
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]

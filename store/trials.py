@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from advisor.calibration import TrialRecord
 from advisor.errors import NotFoundError
 from advisor.evidence import LegReport, Measurement
-from store.legs import first_of_each, leg_reports, told_query
+from store.legs import all_told, first_of_each, leg_reports, told_query
 from store.page import is_behind
-from store.tables import CalibrationRow, LegRow, TrialRow
+from store.tables import CalibrationRow, TrialRow
 
 
 def trial_query(
@@ -51,11 +51,7 @@ def trial_measurements(session: Session, trial: TrialRow) -> list[Measurement]:
     """
     calibration = session.get_one(CalibrationRow, trial.calibration_id)
     if calibration.task_fingerprint is None or calibration.device_id is None:
-        query = (
-            select(LegRow, TrialRow)
-            .join(TrialRow, TrialRow.id == LegRow.trial_id)
-            .where(TrialRow.id == trial.id, LegRow.status == "told")
-        )
+        query = all_told().where(TrialRow.id == trial.id)
     else:
         query = told_query(trial.tenant, calibration.task_fingerprint, calibration.device_id).where(
             TrialRow.key == trial.key

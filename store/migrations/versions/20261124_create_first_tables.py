@@ -12,7 +12,7 @@ def upgrade() -> None:
         "devices",
         sa.Column("id", sa.String(length=200), nullable=False),
         sa.Column("tenant", sa.String(length=200), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
         sa.Column("kind", sa.String(length=200), nullable=False),
         sa.Column("n_threads", sa.Integer(), nullable=False),
         sa.Column("memory_bytes", sa.BigInteger(), nullable=False),
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("task_name", sa.Text(), nullable=False),
+        sa.Column("task_name", sa.String(), nullable=False),
         sa.Column("loss", sa.String(length=200), nullable=False),
         sa.Column("verdict", sa.String(length=200), nullable=False),
         sa.Column("evidence_level", sa.String(length=200), nullable=False),
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=200), nullable=False),
         sa.Column("device", sa.String(length=200), nullable=True),
         sa.Column("tag", sa.String(length=200), nullable=False),
-        sa.Column("current", sa.Text(), nullable=True),
+        sa.Column("current", sa.String(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
@@ -67,7 +67,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("recommendation_id", sa.String(length=32), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name=op.f("fk_calibrations_device_id")
         ),
@@ -102,7 +102,7 @@ def upgrade() -> None:
         sa.Column("step_seconds_high", sa.Double[float](), nullable=True),
         sa.Column("evaluation_seconds", sa.Double[float](), nullable=True),
         sa.Column("peak_bytes", sa.BigInteger(), nullable=True),
-        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["calibration_id"], ["calibrations.id"], name=op.f("fk_probes_calibration_id")
         ),
@@ -117,7 +117,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("calibration_id", sa.String(length=32), nullable=True),
-        sa.Column("task_name", sa.Text(), nullable=False),
+        sa.Column("task_name", sa.String(), nullable=False),
         sa.Column("task_fingerprint", sa.String(length=200), nullable=False),
         sa.Column("kind", sa.String(length=200), nullable=False),
         sa.Column("metric", sa.String(length=200), nullable=False),
@@ -207,7 +207,7 @@ def upgrade() -> None:
         sa.Column("train_seconds", sa.Double[float](), nullable=True),
         sa.Column("wall_seconds", sa.Double[float](), nullable=True),
         sa.Column("peak_bytes", sa.BigInteger(), nullable=True),
-        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"], name=op.f("fk_legs_trial_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_legs")),
         sa.UniqueConstraint(

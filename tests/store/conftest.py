@@ -1,0 +1,15 @@
+"""The store under test, once over SQLite and once over PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from store.engine import Store, open_store, upgrade
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    upgrade(database_url)
+    opened = open_store(database_url)
+    yield opened
+    opened.close()
