@@ -11,22 +11,12 @@ import torch
 
 from advisor.calibration import Prepared
 from advisor.evidence import Leg, Measurement
-from advisor.value import Value
 from profiler.dataset import Dataset, open_dataset
+from profiler.messages import LegEnd
 from profiler.metrics import evaluate
 from profiler.trial_state import TrialState
 
 EVALUATION_ROWS = 2000
-
-
-class LegEnd(Value):
-    """The last message of a leg: how far it came, at what cost."""
-
-    examples: int
-    train_seconds: float
-    peak_bytes: int
-    diverged: bool
-    detail: str | None = None
 
 
 def run_leg(

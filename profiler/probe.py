@@ -12,7 +12,7 @@ from advisor.calibration import Prepared
 from advisor.evidence import Candidate, StepCost
 from advisor.value import Interval
 from profiler.isolation import ChildFailedError, device_slot, in_child
-from profiler.probe_step import ProbeRound
+from profiler.messages import ProbeRound
 from profiler.workspace import Workspace
 
 _ROUNDS = 3
@@ -80,7 +80,9 @@ def _pooled(
     prepared: Prepared, shape: Candidate, rounds: list[ProbeRound], error: ChildFailedError | None
 ) -> StepCost:
     times = [s for r in rounds for s in r.step_seconds]
-    low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else times * 3 or [0.0] * 3
+    low, median, high = (
+        statistics.quantiles(times, n=4) if len(times) > 1 else times * 3 or [0.0] * 3
+    )
     return StepCost(
         candidate=shape,
         outcome=error.outcome if error else "completed",

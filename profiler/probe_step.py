@@ -7,21 +7,13 @@ import torch
 
 from advisor.calibration import Prepared
 from advisor.evidence import Candidate, Trial
-from advisor.value import Value
 from profiler.dataset import open_dataset
 from profiler.leg import PeakMemory, validate
+from profiler.messages import ProbeRound
 from profiler.trial_state import TrialState
 
 _WARM_UP_STEPS = 3
 _MAX_STEPS = 40
-
-
-class ProbeRound(Value):
-    """What one round saw: seconds of every step, of one evaluation, and the memory peak."""
-
-    step_seconds: tuple[float, ...]
-    evaluation_seconds: float
-    peak_bytes: int
 
 
 def probe_step(
