@@ -1,0 +1,96 @@
+"""The composition root: settings become a server or a worker; nothing is global."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from api import problems
+from api.jobs import Engine, running_engine, upgrade_engine
+from api.routes import calibrations, health, losses, profiles, recommendations, trials
+from api.settings import Settings
+from api.stories.service import Service
+from store.engine import open_store, upgrade
+
+GRACE_SECONDS = 3
+"""How long requests in flight may go on when the server is told to stop."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The HTTP service; it opens the store and starts the engine when it is served."""
+    used = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        runs = used.server_runs_calibrations
+        opened = _opened(used, runs=runs)
+        # In a thread: starting and stopping wait for databases and for running legs.
+        service, engine = await asyncio.to_thread(opened.__enter__)
+        try:
+            yield {"service": service, "engine": engine, "settings": used}
+        finally:
+            await asyncio.to_thread(opened.__exit__, None, None, None)
+
+    app = FastAPI(
+        title="Softmax Advisor",
+        summary="Which Softmax-family loss to train with, what it costs, and how sure that is.",
+        version=version("softmax-advisor"),
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+    )
+    problems.install(app)
+    for resource in (recommendations, calibrations, trials, profiles, losses, health):
+        app.include_router(resource.router)
+    app.openapi = partial(problems.described, app.openapi)
+    return app
+
+
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Serve HTTP until a signal; a calibration that runs then goes on at the next start."""
+    app = create_app(settings)
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)
+
+
+def run_worker(settings: Settings) -> None:
+    """Run queued calibrations of this tag on this device until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with _opened(settings, runs=True):
+        stop.wait()
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Bring our tables and the engine's to the newest version."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.database_url)
+    upgrade_engine(settings)
+
+
+@contextmanager
+def _opened(settings: Settings, *, runs: bool) -> Iterator[tuple[Service, Engine]]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings.database_url)
+    try:
+        service = Service(
+            store=store,
+            workspace=settings.workspace(),
+            data_root=settings.data_dir,
+            budget_seconds_max=settings.budget_seconds_max,
+        )
+        with running_engine(settings, service, runs=runs) as engine:
+            yield service, engine
+    finally:
+        store.close()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

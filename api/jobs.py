@@ -1,0 +1,329 @@
+"""Engine: runs queued calibrations durably; the only module that knows DBOS.
+
+One workflow per calibration, on a queue per device tag, one at a time per process. Our store is
+the truth of what a calibration has learnt; the engine only sees to it that someone runs it. What
+DBOS lacks is here: a heartbeat by the database's clock, the rescue of what a dead process left,
+and a fence for a frozen one that comes back.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
+
+from advisor.calibration import Calibration
+from advisor.errors import AdvisorError, NotFoundError, TaskInvalidError
+from api.settings import Settings
+from api.stories import calibrate
+from api.stories.service import LOCAL, Service
+from store.database import parse_url
+
+# Work that is pending under another version is never taken up again: see docs of DBOS.
+APPLICATION_VERSION = "calibrations-1"
+POLL_SECONDS = 0.2
+BEAT_SECONDS = 2.0
+RECONCILE_EVERY_BEATS = 15
+STOP_SECONDS = 5.0
+_WORKFLOW = "calibration"
+_DEAD_LETTERS = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+_log = logging.getLogger(__name__)
+
+
+class EngineNotReadyError(AdvisorError):
+    """The engine is not running."""
+
+
+class SlotTakenError(AdvisorError):
+    """Another process serves this device slot; give this one another ADVISOR_DEVICE_SLOT."""
+
+
+class Engine:
+    """The durable engine of this process; there can be one at a time, since DBOS is a singleton.
+
+    With `runs` it runs calibrations of its tag; without, it only queues them.
+    """
+
+    def __init__(self, settings: Settings, service: Service, *, runs: bool) -> None:
+        self._settings, self._service, self._runs = settings, service, runs
+        self._worker_id = f"{socket.gethostname()}-{settings.device_slot}"
+        self.id = self._worker_id if runs else f"{socket.gethostname()}-{os.getpid()}-queues"
+        self._stopping = threading.Event()
+        self._beaten_at = time.monotonic()
+        self._current: str | None = None
+        self._threads: list[threading.Thread] = []
+        self._slot: TextIO | None = None
+
+    def start(self) -> None:
+        """Take the slot, launch, and take up what this process or a dead one left; blocks."""
+        self._slot = _taken_slot(self._settings) if self._runs else None
+        if self._runs:
+            self._beat()
+        DBOS(config=self._config())
+        DBOS.listen_queues([_queue(self._settings.tag)] if self._runs else [])
+        self._workflow = self._registered_workflow()
+        DBOS.launch()
+        self._register(self._settings.tag)
+        self._begin(self._keep_alive, "heartbeat")
+
+    def stop(self) -> None:
+        """Stop within seconds; what runs is left for the next start, or for another worker."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        DBOS.destroy(destroy_registry=True)
+        if self._runs:
+            with suppress(Exception):  # the database may be what we stop for
+                self._service.store.workers.forget(self.id)
+        if self._slot is not None:
+            self._slot.close()
+
+    def check_tag(self, tag: str) -> None:
+        """Raise TaskInvalidError for a tag that no worker will ever serve."""
+        is_alone = self._settings.is_sqlite and tag != self._settings.tag
+        if is_alone or tag == calibrate.COMMAND_LINE_TAG:
+            raise TaskInvalidError(
+                f"device_tag: no worker has the tag {tag!r}; this server's is "
+                f"{self._settings.tag!r}"
+            )
+
+    def enqueue(self, calibration: Calibration) -> None:
+        """Have someone run it, once, however often this is called."""
+        self._register(calibration.device_tag)
+        with SetWorkflowID(calibration.id):
+            DBOS.enqueue_workflow(
+                _queue(calibration.device_tag),
+                self._workflow,
+                calibration.tenant,
+                calibration.id,
+            )
+
+    def check_ready(self) -> None:
+        """Raise unless the engine's database answers and the heartbeat is fresh."""
+        DBOS.list_workflows(limit=1, load_input=False, load_output=False)
+        silent_seconds = time.monotonic() - self._beaten_at
+        if self._stopping.is_set() or silent_seconds > self._settings.dead_after_seconds:
+            raise EngineNotReadyError(f"the engine has been silent for {silent_seconds:.0f} s")
+
+    def _config(self) -> DBOSConfig:
+        return DBOSConfig(
+            name="softmax-advisor",
+            system_database_url=engine_url(self._settings),
+            dbos_system_schema="dbos",
+            application_version=APPLICATION_VERSION,
+            executor_id=self.id,
+            serializer=DBOSPortableJSONSerializer(),
+            sys_db_pool_size=5,
+            log_level="ERROR",
+        )
+
+    def _register(self, tag: str) -> None:
+        DBOS.register_queue(
+            _queue(tag),
+            worker_concurrency=1,
+            polling_interval_sec=POLL_SECONDS,
+            on_conflict="never_update",
+        )
+
+    def _begin(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+        thread.start()
+
+    def _registered_workflow(self) -> Callable[[str, str], Coroutine[Any, Any, str]]:
+        @DBOS.step(name="run", preemptible=True)
+        async def run(tenant: str, calibration_id: str) -> str:
+            return await self._run(tenant, calibration_id)
+
+        @DBOS.workflow(name=_WORKFLOW)
+        async def calibration(tenant: str, calibration_id: str) -> str:
+            return await run(tenant, calibration_id)
+
+        return calibration
+
+    # Running -----------------------------------------------------------------------------------
+
+    async def _run(self, tenant: str, calibration_id: str) -> str:
+        """The step: run the story in a plain thread, which may last for hours."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = loop.create_future()
+        abandoned = threading.Event()
+
+        def work() -> None:
+            status = self._run_in_thread(tenant, calibration_id, abandoned)
+            # Without a status nothing is answered: the workflow stays pending until it is
+            # taken up again, here after a restart or by another process.
+            if status is not None:
+                with suppress(RuntimeError):  # the loop has been closed meanwhile
+                    loop.call_soon_threadsafe(_answer, ended, status)
+
+        self._begin(work, f"calibration-{calibration_id}")
+        try:
+            return await ended
+        finally:
+            abandoned.set()
+
+    def _run_in_thread(
+        self, tenant: str, calibration_id: str, abandoned: threading.Event
+    ) -> str | None:
+        lease = _lease_of(calibration_id)
+
+        def check() -> None:
+            if abandoned.is_set() or self._stopping.is_set():
+                raise calibrate.CalibrationInterruptedError("this worker stops")
+            if not self._is_still_ours(calibration_id, lease):
+                raise calibrate.CalibrationInterruptedError("another worker has taken it over")
+
+        self._current = calibration_id
+        try:
+            while True:
+                try:
+                    check()
+                    return calibrate.run(self._service, calibration_id, check=check).status
+                except NotFoundError as error:
+                    return str(error)
+                except calibrate.CalibrationInterruptedError as error:
+                    _log.warning("calibration %s: %s", calibration_id, error)
+                    # Taken over: whatever this execution answers is thrown away by the engine.
+                    return None if self._stopping.is_set() else "interrupted"
+                except Exception:
+                    _log.exception("calibration %s: the database is away?", calibration_id)
+                self._stopping.wait(BEAT_SECONDS)
+        finally:
+            self._current = None
+
+    def _is_still_ours(self, calibration_id: str, lease: tuple[str | None, int | None]) -> bool:
+        """Whether no one took it over. Only a worker that was silent for long has to ask."""
+        limit_seconds = self._settings.dead_after_seconds / 2
+        if time.monotonic() - self._beaten_at < limit_seconds:
+            return True
+        while time.monotonic() - self._beaten_at >= limit_seconds:
+            if self._stopping.wait(POLL_SECONDS):
+                return True
+        return _lease_of(calibration_id) == lease
+
+    # Heartbeat ---------------------------------------------------------------------------------
+
+    def _keep_alive(self) -> None:
+        n_beats = 0
+        while not self._stopping.is_set():
+            try:
+                self._beat()
+                self._rescue()
+                if n_beats % RECONCILE_EVERY_BEATS == 0:
+                    self._reconcile()
+                n_beats += 1
+            except Exception as error:  # an outage of the database: the next beat tries again
+                _log.warning("no heartbeat: %s", error)
+            self._stopping.wait(BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        if self._runs:
+            device = self._service.workspace.device.id
+            workers = self._service.store.workers
+            workers.beat(self.id, device, self._settings.tag, self._current)
+        else:
+            self._service.store.ping()
+        self._beaten_at = time.monotonic()
+
+    def _rescue(self) -> None:
+        """Put back into their queues what processes hold that are not alive any more."""
+        workers = self._service.store.workers
+        dead = {*workers.dead(self._settings.dead_after_seconds)} - {self.id}
+        alive = {worker.id for worker in workers.list()} - dead | {self.id}
+        pending = DBOS.list_workflows(
+            status="PENDING", name=_WORKFLOW, load_input=False, load_output=False
+        )
+        lost = {str(workflow.executor_id) for workflow in pending} - alive
+        if lost:
+            _log.warning("taking over from %s", ", ".join(sorted(lost)))
+            # Private, but the only way without the vendor's own service; the tests hold it.
+            DBOS._recover_pending_workflows(sorted(lost))  # pyright: ignore[reportPrivateUsage]
+        for worker_id in dead:
+            workers.forget(worker_id)
+
+    def _reconcile(self) -> None:
+        """No calibration without a workflow, none that waits for a workflow that is gone."""
+        for calibration in self._unended():
+            workflow: WorkflowStatus | None = DBOS.get_workflow_status(calibration.id)
+            if workflow is None:
+                self.enqueue(calibration)
+            elif workflow.status in _DEAD_LETTERS:
+                sentence = f"the engine gave it up ({workflow.status}); ask for it again"
+                self._service.store.calibrations.finish(calibration.id, "failed", error=sentence)
+
+    def _unended(self) -> Iterator[Calibration]:
+        for status in ("queued", "running"):
+            after = None
+            while True:
+                page = self._service.store.calibrations.list(LOCAL, status=status, after=after)
+                for calibration in page.items:
+                    if calibration.device_tag != calibrate.COMMAND_LINE_TAG:
+                        yield calibration
+                after = page.next_token
+                if after is None:
+                    break
+
+
+@contextmanager
+def running_engine(settings: Settings, service: Service, *, runs: bool) -> Iterator[Engine]:
+    """An engine that is started, and stopped at the end."""
+    engine = Engine(settings, service, runs=runs)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
+
+
+def engine_url(settings: Settings) -> str:
+    """Its own SQLite file beside ours, its own schema in our PostgreSQL database."""
+    url = parse_url(settings.database_url)
+    if settings.is_sqlite:
+        folder = str(url.database).rpartition("/")[0]
+        return url.set(database=f"{folder}/engine.sqlite").render_as_string()
+    return url.render_as_string(hide_password=False)
+
+
+def upgrade_engine(settings: Settings) -> None:
+    """Bring the engine's tables to the version that this program needs."""
+    DBOS.migrate(engine_url(settings), schema="dbos")
+
+
+def _queue(tag: str) -> str:
+    return f"calibrations-{tag}"
+
+
+def _answer(ended: "asyncio.Future[str]", status: str) -> None:
+    if not ended.done():
+        ended.set_result(status)
+
+
+def _lease_of(calibration_id: str) -> tuple[str | None, int | None]:
+    """What changes when another execution, here or elsewhere, takes a workflow over."""
+    workflow = DBOS.get_workflow_status(calibration_id)
+    return (workflow.executor_id, workflow.recovery_attempts) if workflow else (None, None)
+
+
+def _taken_slot(settings: Settings) -> TextIO:
+    """Hold the slot until this process ends: two with one id would steal each other's work."""
+    folder = settings.data_dir / "workers"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / f"{settings.device_slot}.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise SlotTakenError(
+            f"another process serves the device slot {settings.device_slot!r} of "
+            f"{settings.data_dir}; give this one another ADVISOR_DEVICE_SLOT"
+        ) from None
+    return lock

@@ -1,0 +1,140 @@
+"""Problems: every error leaves as application/problem+json (RFC 9457), in one clear sentence."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from advisor.errors import (
+    AdvisorError,
+    DataInvalidError,
+    NotFoundError,
+    PageInvalidError,
+    TaskInvalidError,
+    UnknownLossError,
+)
+from api.jobs import EngineNotReadyError
+from api.schemas import Fault, Problem
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:softmax-advisor:problem:"
+_SCHEMAS = "#/components/schemas/"
+_GIVEN_LENGTH_MAX = 200
+# Most special first: the first class that an error is an instance of names its problem.
+_KNOWN: dict[type[AdvisorError], tuple[str, str, int]] = {
+    NotFoundError: ("not-found", "There is no such thing here", 404),
+    UnknownLossError: ("unknown-loss", "No loss of that name is in the catalogue", 422),
+    DataInvalidError: ("data-invalid", "The data does not hold what the task says", 422),
+    TaskInvalidError: ("task-invalid", "The task is not usable as given", 422),
+    PageInvalidError: ("page-invalid", "The page token or size is not one of ours", 422),
+    EngineNotReadyError: ("not-ready", "The service is not ready", 503),
+}
+_log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of this app leave as a problem."""
+    app.add_exception_handler(AdvisorError, _on_advisor_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of an operation, for its OpenAPI description."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": _SCHEMAS + "Problem"}}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in statuses
+    }
+
+
+def described(openapi: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The description of an app's operations, with the schema that their problems refer to."""
+    description = openapi()
+    schema = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    description["components"]["schemas"] |= schema.pop("$defs") | {"Problem": schema}
+    return description
+
+
+def _on_advisor_error(request: Request, error: Exception) -> Response:
+    for known, (name, title, status) in _KNOWN.items():
+        if isinstance(error, known):
+            return _problem(request, name, title, status, str(error))
+    return _on_unexpected(request, error)
+
+
+def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [_fault(fault) for fault in error.errors()]
+    detail = "; ".join(f"{fault.field}: {fault.problem}" for fault in faults)
+    title = "The request is not what this operation takes"
+    return _problem(request, "request-invalid", title, 422, detail, errors=faults)
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    name = phrase.lower().replace(" ", "-")
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = f"there is nothing at {request.url.path}"
+    elif error.status_code == 405:
+        detail = f"{request.method} is not allowed at {request.url.path}"
+    return _problem(request, name, phrase, error.status_code, detail, headers=error.headers)
+
+
+def _on_unexpected(request: Request, error: Exception) -> Response:
+    # Starlette raises it again after the answer has gone, and the server logs it then.
+    detail = "something went wrong in the service; its log says what"
+    return _problem(request, "internal", "Unexpected error", 500, detail)
+
+
+def _problem(
+    request: Request,
+    name: str,
+    title: str,
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    problem = Problem(
+        type=_TYPE_PREFIX + name,
+        title=title,
+        status=status,
+        detail=_printable(detail),
+        instance=_printable(request.url.path),
+        errors=tuple(errors),
+    )
+    # ASCII, because what was given may hold half a character that UTF-8 cannot.
+    body = json.dumps(problem.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
+    return Response(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _fault(fault: Mapping[str, Any]) -> Fault:
+    location = [str(part) for part in fault["loc"]]
+    if fault["type"] == "json_invalid":
+        reason = fault.get("ctx", {}).get("error", fault["msg"])
+        return Fault(field="body", given=None, problem=f"this is not JSON: {reason}")
+    place = location[1:] if len(location) > 1 else location
+    given = None if fault["type"] == "missing" else _shown(fault.get("input"))
+    problem = fault["msg"].removeprefix("Value error, ")
+    return Fault(field=_printable(".".join(place)), given=given, problem=_printable(problem))
+
+
+def _shown(given: object) -> str:
+    text = given if isinstance(given, str) else repr(given)
+    if len(text) > _GIVEN_LENGTH_MAX:
+        text = f"{text[:_GIVEN_LENGTH_MAX]}..."
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,1 @@
+"""HTTP to story and back, one file per resource; no logic here."""

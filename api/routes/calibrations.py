@@ -1,0 +1,53 @@
+"""/v1/calibrations: ask for one, look how it stands, cancel it."""
+
+from fastapi import APIRouter, Response
+
+from advisor.calibration import Calibration, CalibrationStatus
+from api.problems import responses
+from api.routes.context import Id, PageSize, PageToken, TheEngine, TheService, TheSettings
+from api.schemas import CalibrationRequest, Listing
+from api.stories import calibrate
+from api.stories.service import LOCAL
+
+router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
+
+
+@router.post("", status_code=202, responses=responses(422))
+def create_calibration(
+    body: CalibrationRequest,
+    service: TheService,
+    engine: TheEngine,
+    settings: TheSettings,
+    response: Response,
+) -> Calibration:
+    """Queue a calibration; its `recommendation_id` names the answer when it has ended."""
+    tag = body.device_tag or settings.tag
+    engine.check_tag(tag)
+    calibration = calibrate.request(service, body.task, body.budget_seconds, tag)
+    engine.enqueue(calibration)
+    response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
+    return calibration
+
+
+@router.get("", responses=responses(422))
+def list_calibrations(
+    service: TheService,
+    status: CalibrationStatus | None = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Listing[Calibration]:
+    """Calibrations, newest first."""
+    page = service.store.calibrations.list(LOCAL, status, page_size, page_token)
+    return Listing[Calibration].of(page)
+
+
+@router.get("/{calibration_id}", responses=responses(404, 422))
+def get_calibration(calibration_id: Id, service: TheService) -> Calibration:
+    """How a calibration stands."""
+    return service.store.calibrations.get(LOCAL, calibration_id)
+
+
+@router.post("/{calibration_id}:cancel", responses=responses(404, 422))
+def cancel_calibration(calibration_id: Id, service: TheService) -> Calibration:
+    """Stop a calibration; it still answers with the best so far."""
+    return calibrate.cancel(service, calibration_id)

@@ -1,0 +1,34 @@
+"""What a request is served with: the service and the engine that `create_app` made."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from api.jobs import Engine
+from api.settings import Settings
+from api.stories.service import Service
+from store.page import MAX_LIMIT
+
+
+def _service(request: Request) -> Service:
+    return request.state.service
+
+
+def _engine(request: Request) -> Engine:
+    return request.state.engine
+
+
+def _settings(request: Request) -> Settings:
+    return request.state.settings
+
+
+TheService = Annotated[Service, Depends(_service)]
+TheEngine = Annotated[Engine, Depends(_engine)]
+TheSettings = Annotated[Settings, Depends(_settings)]
+
+# No database takes a NUL inside a text, and no id or name of ours holds a control character.
+_TEXT = r"^[^\x00-\x1f]*$"
+Id = Annotated[str, Path(max_length=100, pattern=_TEXT)]
+Filter = Annotated[str | None, Query(max_length=200, pattern=_TEXT)]
+PageSize = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+PageToken = Annotated[str | None, Query(max_length=500)]

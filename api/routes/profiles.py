@@ -1,0 +1,54 @@
+"""/v1/profiles and /v1/devices: what was measured, and on what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from advisor.evidence import Device, Profile
+from api.problems import responses
+from api.routes.context import Filter, Id, PageSize, PageToken, TheService
+from api.schemas import Listing
+from api.stories.service import LOCAL
+from store.evidence import ProfileFilter
+
+router = APIRouter(prefix="/v1", tags=["evidence"])
+Count = Annotated[int | None, Query(ge=1, le=2**53)]
+
+
+@router.get("/profiles", responses=responses(422))
+def list_profiles(
+    service: TheService,
+    loss: Filter = None,
+    task: Filter = None,
+    kind: Filter = None,
+    device: Filter = None,
+    metric: Filter = None,
+    n_classes_min: Count = None,
+    n_classes_max: Count = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Listing[Profile]:
+    """Profiles, newest first; `task` is a task's name, `device` a device's id."""
+    wanted = ProfileFilter(
+        loss=loss,
+        task_name=task,
+        kind=kind,
+        device_id=device,
+        metric=metric,
+        n_classes_min=n_classes_min,
+        n_classes_max=n_classes_max,
+    )
+    page = service.store.evidence.profiles(LOCAL, wanted, page_size, page_token)
+    return Listing[Profile].of(page)
+
+
+@router.get("/profiles/{profile_id}", responses=responses(404, 422))
+def get_profile(profile_id: Id, service: TheService) -> Profile:
+    """One profile, with its curve."""
+    return service.store.evidence.profile(LOCAL, profile_id)
+
+
+@router.get("/devices")
+def list_devices(service: TheService) -> Listing[Device]:
+    """The devices that something was measured on, newest first."""
+    return Listing[Device](items=tuple(service.store.evidence.devices()))

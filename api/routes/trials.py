@@ -1,0 +1,38 @@
+"""/v1/trials: what a calibration trained, and what came of it."""
+
+from fastapi import APIRouter
+
+from advisor.calibration import TrialRecord
+from advisor.evidence import Measurement
+from api.problems import responses
+from api.routes.context import Filter, Id, PageSize, PageToken, TheService
+from api.schemas import Listing
+from api.stories.service import LOCAL
+
+router = APIRouter(prefix="/v1/trials", tags=["trials"])
+
+
+@router.get("", responses=responses(422))
+def list_trials(
+    service: TheService,
+    calibration_id: Filter = None,
+    loss: Filter = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Listing[TrialRecord]:
+    """Trials, newest first."""
+    page = service.store.calibrations.trials(LOCAL, calibration_id, loss, page_size, page_token)
+    return Listing[TrialRecord].of(page)
+
+
+@router.get("/{trial_id}", responses=responses(404, 422))
+def get_trial(trial_id: Id, service: TheService) -> TrialRecord:
+    """One trial."""
+    return service.store.calibrations.trial(LOCAL, trial_id)
+
+
+@router.get("/{trial_id}/measurements", responses=responses(404, 422))
+def list_measurements(trial_id: Id, service: TheService) -> Listing[Measurement]:
+    """The trial's curve from its start; all of it on one page."""
+    points = service.store.calibrations.measurements(LOCAL, trial_id)
+    return Listing[Measurement](items=tuple(points))

@@ -1,0 +1,103 @@
+"""Envelopes of the HTTP bodies; what is inside them are advisor's own values."""
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import Field
+
+from advisor.card import Consistency, KnownLoss, LossCard
+from advisor.task import Task
+from advisor.value import Value
+from api.stories import browse
+from profiler.losses import names
+from profiler.samples import Sample
+from store.page import Page
+
+T = TypeVar("T")
+
+
+class RecommendationRequest(Value):
+    """Answer this task at once, from theory and stored profiles."""
+
+    task: Task
+    device: str | None = Field(
+        default=None, max_length=64, description="id of a known device; by default the server's"
+    )
+
+
+class CalibrationRequest(Value):
+    """Calibrate this task within a budget of wall-clock seconds, from start to answer."""
+
+    task: Task
+    budget_seconds: float = Field(gt=0)
+    device_tag: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
+        description="run it on a worker with this tag; by default the server's own",
+    )
+
+
+class Listing(Value, Generic[T]):
+    """One page of a list, and the token for the next one; None at the end."""
+
+    items: tuple[T, ...]
+    next_page_token: str | None = None
+
+    @classmethod
+    def of(cls, page: Page[T]) -> "Listing[T]":
+        return cls(items=page.items, next_page_token=page.next_token)
+
+
+class Loss(LossCard):
+    """A card with what it says for each kind of metric, at the loss's first settings."""
+
+    consistency: dict[str, Consistency]
+    measurable: bool = Field(description="whether there is a layer, so that it can be calibrated")
+
+    @classmethod
+    def of(cls, known: KnownLoss) -> "Loss":
+        return cls(
+            **dict(known.card),
+            consistency=browse.consistency(known),
+            measurable=known.card.name in names(),
+        )
+
+
+class SampleTask(Value):
+    """A sample task; only the command line fetches its data."""
+
+    name: str
+    kind: str
+    title: str
+    size: str
+    n_bytes: int
+    licence: str
+    origin: str
+
+    @classmethod
+    def of(cls, sample: Sample) -> "SampleTask":
+        return cls.model_validate({name: getattr(sample, name) for name in cls.model_fields})
+
+
+class Health(Value):
+    """This process answers."""
+
+    status: str = "ok"
+
+
+class Fault(Value):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(description="where it is, with dots: task.data.path")
+    given: str | None = Field(description="what was given there, shortened")
+    problem: str
+
+
+class Problem(Value):
+    """An error, after RFC 9457."""
+
+    type: str = Field(description="which problem it is, stable: urn:softmax-advisor:problem:...")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="the path that was asked for")
+    errors: Annotated[tuple[Fault, ...], Field(description="each fault of a request")] = ()

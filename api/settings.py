@@ -1,0 +1,84 @@
+"""Settings: what the environment says (`ADVISOR_*`), read here and nowhere else."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from profiler.device import this_device
+from profiler.workspace import Workspace
+
+_NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
+
+
+def _home() -> Path:
+    return Path.home() / ".softmax-advisor"
+
+
+def _file_in_data_dir(validated: dict[str, Any]) -> str:
+    return f"sqlite:///{validated.get('data_dir', _home()) / 'advisor.sqlite'}"
+
+
+class Settings(BaseSettings):
+    """How this process runs; every field may be set as `ADVISOR_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="ADVISOR_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        default_factory=_home,
+        description="the only folder that paths given over HTTP may name; datasets and states too",
+    )
+    database_url: str = Field(
+        default_factory=_file_in_data_dir,
+        repr=False,
+        description="sqlite:///FILE or postgresql+psycopg://...; by default a file in data_dir",
+    )
+    tag: str = Field(
+        default="cpu", pattern=_NAME, description="calibrations with this device_tag run here"
+    )
+    device_slot: str = Field(
+        default="cpu0",
+        pattern=_NAME,
+        description="the device's lock; one process serves it, one leg at a time trains on it",
+    )
+    threads: int | None = Field(default=None, ge=1, description="by default all cores allowed")
+    leg_memory_gib: float | None = Field(default=None, gt=0, description="a leg above it ends")
+    runs_calibrations: bool | None = Field(
+        default=None,
+        description="whether a server also runs what it queues; by default on SQLite only",
+    )
+    budget_seconds_max: float = Field(default=86400.0, gt=0)
+    dead_after_seconds: float = Field(
+        default=30.0, ge=6, description="a worker that is silent for so long is taken as dead"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unset_where_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        # `ADVISOR_THREADS=` in an env file means "not set".
+        return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def server_runs_calibrations(self) -> bool:
+        """Whether a server of these settings runs calibrations itself."""
+        return self.is_sqlite if self.runs_calibrations is None else self.runs_calibrations
+
+    def workspace(self) -> Workspace:
+        """Where legs run, on this device."""
+        limit_bytes = None if self.leg_memory_gib is None else self.leg_memory_gib * 2**30
+        return Workspace(
+            data_dir=self.data_dir,
+            device=this_device(self.threads),
+            device_slot=self.device_slot,
+            memory_limit_bytes=limit_bytes,
+        )

@@ -1,0 +1,95 @@
+"""The story of a calibration: asked for, run (and run on after an interruption), cancelled.
+
+What the loop tells goes to the store event by event, and what the store holds of a task is where
+the loop begins: an interrupted calibration goes on, and a told leg is never trained again.
+"""
+
+import logging
+from collections.abc import Callable
+
+from advisor.calibration import Calibration, Event
+from advisor.errors import AdvisorError, TaskInvalidError
+from advisor.task import Task
+from api.stories.read import check_task
+from api.stories.recommend import recommend_now
+from api.stories.running import CalibrationInterruptedError, Run
+from api.stories.service import LOCAL, Service
+
+__all__ = ["COMMAND_LINE_TAG", "CalibrationInterruptedError", "cancel", "request", "run"]
+
+COMMAND_LINE_TAG = "command-line"
+"""The device tag of calibrations that the command line runs itself; no worker may take them."""
+
+_log = logging.getLogger(__name__)
+_ENDED = ("succeeded", "failed", "cancelled")
+
+
+def request(
+    service: Service,
+    task: Task,
+    budget_seconds: float,
+    device_tag: str = COMMAND_LINE_TAG,
+    *,
+    tenant: str = LOCAL,
+) -> Calibration:
+    """A new calibration, queued; raises for a task or a budget that cannot be served."""
+    if not 0 < budget_seconds <= service.budget_seconds_max:
+        raise TaskInvalidError(
+            f"budget_seconds: {budget_seconds:g} is not above 0 "
+            f"and at most {service.budget_seconds_max:g}"
+        )
+    check_task(service, task)
+    return service.store.calibrations.create(task, budget_seconds, device_tag, tenant)
+
+
+def run(
+    service: Service,
+    calibration_id: str,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    check: Callable[[], None] = lambda: None,
+) -> Calibration:
+    """Run a calibration to its end, from wherever it stands, and return it as it ended.
+
+    `check` is called many times a second and before every write; what it raises as
+    CalibrationInterruptedError ends this run at once and leaves the calibration as it is, to be
+    run on later. Everything else that goes wrong ends the calibration as failed.
+    """
+    calibration = service.store.calibrations.start(calibration_id)
+    if calibration.status in _ENDED:
+        return calibration
+    try:
+        return Run(service, calibration, on_event, check).to_the_end()
+    except CalibrationInterruptedError:
+        raise
+    except AdvisorError as error:
+        return _failed(service, calibration_id, str(error))
+    except Exception as error:
+        _log.exception("calibration %s failed", calibration_id)
+        sentence = (
+            f"failed unexpectedly with {type(error).__name__}; the log of its worker says why"
+        )
+        return _failed(service, calibration_id, sentence)
+
+
+def cancel(service: Service, calibration_id: str, *, tenant: str = LOCAL) -> Calibration:
+    """Ask a calibration to stop; it still answers, with the best so far.
+
+    One that runs ends a moment later; one that is queued is answered here, from what is known
+    without it, and never runs; one that has ended is returned as it is.
+    """
+    calibrations = service.store.calibrations
+    calibration = calibrations.request_cancel(tenant, calibration_id)
+    if calibration.status != "queued":
+        return calibration
+    try:
+        answer = recommend_now(
+            service, calibration.task, tenant=tenant, calibration_id=calibration_id
+        )
+    except AdvisorError as error:
+        return calibrations.finish(calibration_id, "cancelled", error=str(error))
+    return calibrations.finish(calibration_id, "cancelled", recommendation_id=answer.id)
+
+
+def _failed(service: Service, calibration_id: str, sentence: str) -> Calibration:
+    return service.store.calibrations.finish(calibration_id, "failed", error=sentence)

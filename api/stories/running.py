@@ -1,0 +1,186 @@
+"""Run: one calibration between the loop and the store, with its clock, its stop and its answer."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from advisor.calibration import Calibration, Event, LegEnded, LegStarted, Prepared, Probed
+from advisor.errors import AdvisorError
+from advisor.evidence import Candidate, Leg, LegReport, Profile, Trial
+from advisor.recommendation import RankedCandidate, Recommendation
+from api.stories.read import located, read
+from api.stories.recommend import known_costs, known_profiles
+from api.stories.service import Service
+from profiler.calibrate import Calibrated, calibrate
+from profiler.leg_in_child import run_leg_in_child
+from profiler.workspace import Workspace
+
+LOOK_SECONDS = 0.5
+"""How often a running calibration charges its time and looks whether it shall stop."""
+ATTEMPTS_MAX = 5
+"""When so many workers died while they trained a leg, its trial is left alone."""
+OUTAGE_SECONDS_MAX = 300.0
+"""A database that is away for longer ends the calibration."""
+
+T = TypeVar("T")
+
+
+class CalibrationInterruptedError(AdvisorError):
+    """This process must stop running the calibration; it goes on later, or elsewhere."""
+
+
+class Run:
+    """A calibration that runs now, in this thread."""
+
+    def __init__(
+        self,
+        service: Service,
+        calibration: Calibration,
+        on_event: Callable[[Event], None],
+        check: Callable[[], None],
+    ) -> None:
+        self._service, self._calibration = service, calibration
+        self._id, self._tenant = calibration.id, calibration.tenant
+        self._repository = service.store.calibrations
+        self._on_event, self._check = on_event, check
+        self._told: dict[str, LegReport] = {}
+        self._left_alone: list[Trial] = []
+        self._shall_stop = calibration.cancel_requested
+        self._started_at = self._charged_at = self._looked_at = time.monotonic()
+
+    def to_the_end(self) -> Calibration:
+        """Calibrate, store what was learnt and the answer; returns the calibration as it ended."""
+        prepared = read(self._service, self._calibration.task)
+        self._remember(prepared)
+        calibrated = self._calibrate(prepared)
+        answer = self._answer(calibrated, self._save_profiles(calibrated.profiles))
+        repository = self._service.store.recommendations
+        saved = self._patiently(lambda: repository.save(answer, self._tenant))
+        self._charge()
+        status = "cancelled" if self._is_cancel_requested() else "succeeded"
+        return self._patiently(
+            lambda: self._repository.finish(self._id, status, recommendation_id=saved.id)
+        )
+
+    def _remember(self, prepared: Prepared) -> None:
+        device, fingerprint = prepared.device, prepared.task_fingerprint
+        self._patiently(lambda: self._service.store.evidence.save_device(device))
+        self._patiently(lambda: self._repository.prepared(self._id, fingerprint, device.id))
+
+    def _calibrate(self, prepared: Prepared) -> Calibrated:
+        key = (self._tenant, prepared.task_fingerprint, prepared.device.id)
+        self._left_alone = self._patiently(self._killers)
+        return calibrate(
+            located(self._service, self._calibration.task),
+            self._calibration.budget_seconds,
+            workspace=self._service.workspace,
+            on_event=self._keep,
+            run_leg=self._run_leg,
+            told=self._patiently(lambda: self._repository.told(*key)),
+            probed=self._patiently(lambda: known_costs(self._service, self._tenant, prepared)),
+            profiles=self._patiently(lambda: self._other_profiles(prepared)),
+            spent_seconds=self._calibration.spent_seconds + time.monotonic() - self._started_at,
+            should_stop=self._should_stop,
+        )
+
+    def _other_profiles(self, prepared: Prepared) -> list[Profile]:
+        """Without those of this very task and device: they come with the legs told."""
+        found = known_profiles(
+            self._service, self._tenant, prepared.task, prepared.statistics, prepared=prepared
+        )
+        here = (prepared.task_fingerprint, prepared.device.id)
+        return [p for p in found if (p.task_fingerprint, p.device.id) != here]
+
+    def _keep(self, event: Event) -> None:
+        """Store what an event says, then pass it on."""
+        if isinstance(event, Probed):
+            self._patiently(lambda: self._repository.save_probe(self._id, event.cost))
+        elif isinstance(event, LegStarted):
+            told = self._patiently(lambda: self._repository.lease(self._id, event.leg))
+            if told is not None:
+                self._told[event.leg.id] = told
+        elif isinstance(event, LegEnded):
+            self._patiently(lambda: self._repository.tell(self._id, event.report))
+        self._charge()
+        self._on_event(event)
+
+    def _run_leg(
+        self,
+        prepared: Prepared,
+        leg: Leg,
+        workspace: Workspace,
+        deadline: float,
+        should_stop: Callable[[], bool],
+    ) -> LegReport:
+        if leg.id in self._told:
+            return self._told[leg.id]
+        if leg.trial in self._left_alone:
+            detail = f"{ATTEMPTS_MAX} workers died while they trained it"
+            return LegReport(leg=leg, outcome="failed", examples=leg.from_examples, detail=detail)
+        return run_leg_in_child(prepared, leg, workspace, deadline, should_stop)
+
+    def _killers(self) -> list[Trial]:
+        """The trials with a leg that was begun too often and never told."""
+        page = self._repository.trials(self._tenant, self._id, limit=1000)
+        return [
+            Trial(candidate=Candidate(loss=trial.loss, settings=trial.settings), seed=trial.seed)
+            for trial in page.items
+            if trial.attempts - trial.legs_told >= ATTEMPTS_MAX
+        ]
+
+    def _should_stop(self) -> bool:
+        self._check()
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._charge()
+            self._shall_stop = self._is_cancel_requested()
+            self._looked_at = time.monotonic()
+        return self._shall_stop
+
+    def _is_cancel_requested(self) -> bool:
+        return self._patiently(lambda: self._repository.is_cancel_requested(self._id))
+
+    def _charge(self) -> None:
+        now = time.monotonic()
+        self._patiently(lambda: self._repository.add_spent(self._id, now - self._charged_at))
+        self._charged_at = now
+
+    def _save_profiles(self, profiles: Sequence[Profile]) -> dict[str, str]:
+        """Returns the profiles' ids by candidate."""
+        evidence, ids = self._service.store.evidence, dict[str, str]()
+        for profile in profiles:
+            own = profile.model_copy(update={"tenant": self._tenant})
+            saved = self._patiently(lambda own=own: evidence.save_profile(own, self._id))
+            ids[profile.candidate.key] = str(saved.id)
+        return ids
+
+    def _answer(self, calibrated: Calibrated, profile_ids: dict[str, str]) -> Recommendation:
+        """The answer for the store: the task as it was given, and the profiles it rests on."""
+
+        def with_own_profile(ranked: RankedCandidate) -> RankedCandidate:
+            key = Candidate(loss=ranked.loss, settings=ranked.settings).key
+            own = [profile_ids[key]] if key in profile_ids else []
+            ids = dict.fromkeys([*own, *ranked.profile_ids])
+            return ranked.model_copy(update={"profile_ids": tuple(ids)})
+
+        answer = calibrated.recommendation
+        return answer.model_copy(
+            update={
+                "task": self._calibration.task,
+                "calibration_id": self._id,
+                "ranking": tuple(map(with_own_profile, answer.ranking)),
+            }
+        )
+
+    def _patiently(self, operation: Callable[[], T]) -> T:
+        """Do it, again and again while the database is away; each of them may be done twice."""
+        deadline = time.monotonic() + OUTAGE_SECONDS_MAX
+        while True:
+            self._check()
+            try:
+                return operation()
+            except (OperationalError, InterfaceError):
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_SECONDS)

@@ -1,0 +1,24 @@
+"""Service: what every story works with; made once by whoever starts the program."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiler.workspace import Workspace
+from store.engine import Store
+
+LOCAL = "local"
+"""The tenant of everyone who needs no key."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The memory and the laboratory.
+
+    `data_root` is the only folder that a task's path may name; None allows every path, which is
+    for the local command line only.
+    """
+
+    store: Store
+    workspace: Workspace
+    data_root: Path | None = None
+    budget_seconds_max: float = 86400.0
