@@ -1,0 +1,115 @@
+"""A child that hangs, dies, hoards or is stopped becomes an outcome, and never outlives us."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from advisor.errors import DataInvalidError
+from profiler.isolation import ChildFailedError, device_slot, in_child
+
+HERE = "tests.profiler.misbehaving"
+
+
+def run(function: str, **limits: object) -> list[object]:
+    return list(in_child(f"{HERE}:{function}", {}, preload_torch=False, **limits))  # type: ignore[arg-type]
+
+
+def failure(function: str, **limits: object) -> ChildFailedError:
+    with pytest.raises(ChildFailedError) as caught:
+        run(function, **limits)
+    return caught.value
+
+
+def test_what_the_child_yields_arrives_in_order() -> None:
+    assert list(in_child(f"{HERE}:count", {"until": 500}, preload_torch=False)) == list(range(500))
+
+
+def test_the_child_is_another_process_whose_waiting_threads_sleep() -> None:
+    ((pid, wait_policy),) = run("who_am_i")  # type: ignore[misc]
+    assert pid != os.getpid()
+    assert wait_policy == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("function", "limits", "outcome", "says"),
+    [
+        ("hang", {"time_limit_seconds": 1.5}, "timed_out", "1.5 s"),
+        ("segfault", {}, "failed", "SIGSEGV"),
+        ("leave", {}, "failed", "exit status 3"),
+        ("allocate", {"memory_limit_bytes": 300 * 2**20}, "out_of_memory", "0.29 GiB"),
+        ("refuse_memory", {}, "out_of_memory", "too much"),
+        ("raise_value_error", {}, "failed", "ValueError: no such thing"),
+        ("hang", {"should_stop": lambda: True}, "cancelled", "cancelled"),
+    ],
+)
+def test_a_misbehaving_child_becomes_an_outcome(
+    function: str, limits: dict[str, object], outcome: str, says: str
+) -> None:
+    error = failure(function, **limits)
+    assert error.outcome == outcome
+    assert says in error.detail
+    assert not psutil.Process().children(recursive=True) or all(
+        "misbehaving" not in " ".join(p.cmdline()) for p in psutil.Process().children()
+    )
+
+
+def test_a_task_error_of_the_child_is_raised_as_it_is() -> None:
+    with pytest.raises(DataInvalidError, match="the file is empty"):
+        run("raise_data_error")
+
+
+def test_a_caller_that_leaves_early_leaves_no_child_behind() -> None:
+    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    for item in in_child(f"{HERE}:hang", {}, preload_torch=False):
+        assert item == "started"
+        break
+    time.sleep(0.2)
+    left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
+    assert [p for p in left if "spawn_main" in " ".join(p.cmdline())] == []
+
+
+@pytest.mark.parametrize("preload_torch", [True, False])
+def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, preload_torch: bool) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(
+        "from profiler.isolation import in_child\n"
+        f"for item in in_child('{HERE}:hang', {{}}, preload_torch={preload_torch}):\n"
+        "    print(item, flush=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    parent = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "started\n"
+    family = psutil.Process(parent.pid).children(recursive=True)
+    assert family
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+def test_a_device_slot_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def hold(name: str) -> None:
+        with device_slot(tmp_path, "cpu0"):
+            order.append(f"{name} in")
+            time.sleep(0.1)
+            order.append(f"{name} out")
+
+    threads = [threading.Thread(target=hold, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.split()[1] for entry in order] == ["in", "out", "in", "out"]

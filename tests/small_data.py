@@ -1,0 +1,36 @@
+"""Small interactions with structure to learn: Zipf popularity times taste in a few dimensions."""
+
+from pathlib import Path
+
+import numpy as np
+
+from advisor.task import DataSource, Horizon, Model, Task, Training
+
+
+def write_interactions(
+    path: Path, n_users: int = 300, n_items: int = 200, per_user: int = 20, seed: int = 0
+) -> Path:
+    """A csv of (user, item) pairs: every user's items are drawn from softmax(taste + log Zipf)."""
+    generator = np.random.default_rng(seed)
+    users = generator.normal(size=(n_users, 4))
+    items = generator.normal(size=(n_items, 4))
+    popularity = -0.8 * np.log(1 + np.arange(n_items))
+    logits = 1.5 * users @ items.T + generator.permutation(popularity)
+    gumbel = generator.gumbel(size=logits.shape)
+    chosen = np.argsort(-(logits + gumbel), axis=1)[:, :per_user]
+    lines = [f"u{u},i{i}" for u in range(n_users) for i in chosen[u]]
+    path.write_text("user,item\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def small_task(path: Path, epochs: float = 5, **changes: object) -> Task:
+    """A task over that file that trains in a second or two."""
+    fields: dict[str, object] = {
+        "name": "small",
+        "data": DataSource(path=str(path)),
+        "metric": "ndcg@10",
+        "model": Model(embedding_dim=16),
+        "training": Training(batch_size=256),
+        "horizon": Horizon(epochs=epochs),
+    }
+    return Task.model_validate({**fields, **changes})
