@@ -170,10 +170,15 @@ def _filtered(
         if value is not None:
             query = query.where(getattr(ProfileRow, name) == value)
     if filter.n_classes_min is not None:
-        query = query.where(ProfileRow.n_classes >= filter.n_classes_min)
+        query = query.where(ProfileRow.n_classes >= _count(filter.n_classes_min))
     if filter.n_classes_max is not None:
-        query = query.where(ProfileRow.n_classes <= filter.n_classes_max)
+        query = query.where(ProfileRow.n_classes <= _count(filter.n_classes_max))
     return query
+
+
+def _count(n: int) -> int:
+    """A number that fits a column: no task has more classes, or fewer, than that."""
+    return max(-1, min(n, 2**63 - 1))
 
 
 def _save_device(session: Session, device: Device) -> None:

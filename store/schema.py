@@ -7,6 +7,7 @@ transaction on both databases: a failed upgrade leaves the old state.
 import sqlite3
 import time
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -58,19 +59,25 @@ def check(connection: sa.Connection) -> None:
 
 def newest_revision() -> str:
     """The revision that this version of the code works with."""
-    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+    return _revisions()[0]
 
 
 def current_revision(connection: sa.Connection) -> str | None:
     """The revision of a database, None if it has none; raises if this version does not know it."""
     revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _revisions():
         raise StoreOutdatedError(
             f"the database is at schema {revision}, which a newer version made; "
             "use that version, or a backup from before its upgrade"
         )
     return revision
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """All revisions of this version, the newest first."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def _config(connection: sa.Connection) -> Config:

@@ -105,6 +105,7 @@ def test_a_shared_profile_serves_every_prior_but_no_other_list(store: Store) -> 
         (ProfileFilter(metric="mrr"), 0),
         (ProfileFilter(n_classes_min=1000, n_classes_max=1000), 2),
         (ProfileFilter(n_classes_min=1001), 1),
+        (ProfileFilter(n_classes_min=-(10**30), n_classes_max=10**30), 3),
         (ProfileFilter(task_name="\x00"), 0),
     ],
 )
