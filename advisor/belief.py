@@ -86,15 +86,26 @@ def beliefs(
     costs: Sequence[StepCost] = (),
 ) -> list[Belief]:
     """One belief per candidate of the space; `own` are this task's profiles, `others` the rest."""
-    blank = [_blank(c, task, statistics, device, costs, own, others) for c in _flat(space)]
+    seen = (*own, *others)
+    flat = [candidate for group in space.values() for candidate in group]
+    blank = [_blank(c, task, statistics, device, costs, seen) for c in flat]
+    if others and not any(p.curve for p in own):
+        blank = [_from_prior(b, task, statistics, others) for b in blank]
+    return updated(blank, own)
+
+
+def updated(before: Sequence[Belief], own: Sequence[Profile]) -> list[Belief]:
+    """The same candidates once this task's profiles are known: what is measured replaces the rest.
+
+    With nothing measured the beliefs stay, and candidates without one follow their siblings.
+    """
     by_key = {p.candidate.key: p for p in own}
     level = max((p.final_value for p in own if p.final_value is not None), default=0.0)
-    known = [_measured(b, by_key.get(b.candidate.key), level) for b in blank]
-    if any(b.mean is not None for b in known):
+    known = [_measured(b, by_key.get(b.candidate.key), level) for b in before]
+    if not any(b.level == "measured" for b in known):
         return _filled(known)
-    if not others:
-        return known
-    return _filled([_from_prior(b, task, statistics, others) for b in known])
+    unmeasured = [b if b.level == "measured" else replace(b, mean=None) for b in known]
+    return _filled(unmeasured)
 
 
 def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastPoint, ...]]:
@@ -129,20 +140,15 @@ def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastP
     return tuple(p for p in points if p.examples <= last), tuple(points)
 
 
-def _flat(space: dict[str, tuple[Candidate, ...]]) -> list[Candidate]:
-    return [candidate for group in space.values() for candidate in group]
-
-
 def _blank(
     candidate: Candidate,
     task: Task,
     statistics: TaskStatistics,
     device: Device | None,
     costs: Sequence[StepCost],
-    own: Sequence[Profile],
-    others: Sequence[Profile],
+    profiles: Sequence[Profile],
 ) -> Belief:
-    cost = cost_of(candidate, task, statistics, device, costs, (*own, *others))
+    cost = cost_of(candidate, task, statistics, device, costs, profiles)
     per_example = cost.seconds_per_example
     horizon = task.horizon.examples(
         statistics.n_examples, per_example.mean if per_example else float("inf")
@@ -218,7 +224,7 @@ def _from_prior(
 def _filled(known: list[Belief]) -> list[Belief]:
     """Candidates that nobody opened, at what their siblings or the other losses suggest."""
     level = max((b.mean for b in known if b.mean is not None), default=0.0)
-    kind = next(b.level for b in known if b.mean is not None) if level else "theory"
+    kind = next((b.level for b in known if b.mean is not None), "theory")
     by_loss: dict[str, list[float]] = {}
     for belief in known:
         if belief.mean is not None:

@@ -6,6 +6,7 @@ Seconds are training seconds (drawing the batch, forward, backward, update) unle
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -33,7 +34,7 @@ class Candidate(Value):
     loss: str
     settings: dict[str, SettingValue]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Canonical text: equal keys mean the same training."""
         return f"{self.loss} {json.dumps(self.settings, sort_keys=True)}"
@@ -48,7 +49,7 @@ class Trial(Value):
     candidate: Candidate
     seed: int
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The same trial has the same id in every calibration, so it can go on where it stopped."""
         return hashlib.sha256(f"{self.candidate.key} #{self.seed}".encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from advisor.allocation import Contender, Option, options
-from advisor.belief import Belief, beliefs
+from advisor.belief import Belief, beliefs, updated
 from advisor.calibration import Prepared
 from advisor.curve import best_so_far, pooled
 from advisor.errors import TaskInvalidError
@@ -65,13 +65,16 @@ class Race:
         seed: int = 0,
         max_seeds: int = 3,
     ) -> None:
-        self._prepared, self._space, self._costs = prepared, space, costs
-        self._others = tuple(profiles)
+        self._prepared, self._space = prepared, space
         self._seed, self._max_seeds = seed, max_seeds
-        self._progress: dict[str, _Progress] = {}
+        self._trials: dict[str, list[_Progress]] = {}  # by candidate key, the first seed first
+        self._profiles: dict[str, Profile] = {}
         self._leased: dict[str, Leg] = {}
         self._wall_seconds = self._expected_seconds = 1.0
-        self._start = {b.candidate.key: b for b in self._beliefs()}
+        start = beliefs(
+            prepared.task, prepared.statistics, space, (), profiles, prepared.device, costs
+        )
+        self._start = {b.candidate.key: b for b in start}
         batch_size = prepared.task.training.batch_size
         self._pace = {key: Pace.of(b, batch_size) for key, b in self._start.items()}
         feasible = [b for b in self._start.values() if b.infeasible is None]
@@ -101,14 +104,16 @@ class Race:
         trial = report.leg.trial
         if report.outcome == "cancelled" or trial.candidate.key not in self._pace:
             return
-        progress = self._progress.setdefault(trial.id, _Progress(trial))
+        progress = self._progress_of(trial)
         progress.n_stalled = 0 if report.examples > progress.examples else progress.n_stalled + 1
         progress.measurements += report.measurements
         progress.examples = max(progress.examples, report.examples)
         progress.outcome = report.outcome
         progress.curve = best_so_far(progress.measurements)
+        key = trial.candidate.key
+        self._profiles[key] = self._profile(self._start[key], self._trials[key])
         self._wall_seconds += report.wall_seconds
-        self._expected_seconds += self._pace[trial.candidate.key].leg_seconds(report.leg)
+        self._expected_seconds += self._pace[key].leg_seconds(report.leg)
 
     def leader(self) -> tuple[Candidate | None, float | None]:
         """The candidate with the highest forecast now, and that forecast."""
@@ -118,22 +123,26 @@ class Race:
 
     def profiles(self) -> tuple[Profile, ...]:
         """What is known of every opened candidate, seeds pooled."""
-        by_key: dict[str, list[_Progress]] = {}
-        for progress in self._progress.values():
-            by_key.setdefault(progress.trial.candidate.key, []).append(progress)
-        return tuple(self._profile(self._start[key], group) for key, group in by_key.items())
+        return tuple(self._profiles.values())
 
     def _beliefs(self) -> list[Belief]:
-        p = self._prepared
-        own = self.profiles() if self._progress else ()
-        return beliefs(p.task, p.statistics, self._space, own, self._others, p.device, self._costs)
+        return updated(tuple(self._start.values()), self.profiles())
+
+    def _progress_of(self, trial: Trial) -> _Progress:
+        mine = self._trials.setdefault(trial.candidate.key, [])
+        for progress in mine:
+            if progress.trial.id == trial.id:
+                return progress
+        mine.append(_Progress(trial))
+        mine.sort(key=lambda progress: progress.trial.seed)
+        return next(p for p in mine if p.trial.id == trial.id)
 
     def _contenders(self) -> list[Contender]:
         return [self._contender(b) for b in self._beliefs() if b.infeasible is None]
 
     def _contender(self, belief: Belief) -> Contender:
         key = belief.candidate.key
-        trials = self._trials(key)
+        trials = self._trials.get(key, [])
         return Contender(
             belief=belief,
             examples=trials[0].examples if trials else 0,
@@ -141,10 +150,6 @@ class Race:
             is_out=any(t.is_out for t in trials),
             rungs=self._pace[key].rungs(self._first_fraction),
         )
-
-    def _trials(self, key: str) -> list[_Progress]:
-        found = [p for p in self._progress.values() if p.trial.candidate.key == key]
-        return sorted(found, key=lambda p: p.trial.seed)
 
     def _plan_opening(
         self, feasible: Sequence[Belief], budget_seconds: float

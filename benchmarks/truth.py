@@ -16,7 +16,7 @@ from pathlib import Path
 from advisor.curve import best_so_far, checkpoints
 from advisor.evidence import Candidate, Leg, LegReport, Trial
 from advisor.search_space import candidates
-from advisor.task import DataSource, Horizon, Model, Task, Training
+from advisor.task import DataSource, Horizon, LossSelection, Model, Task, Training
 from profiler.device import this_device
 from profiler.leg_in_child import run_leg_in_child
 from profiler.prepare import prepare
@@ -28,6 +28,8 @@ LEADERS_WITHIN = 0.03
 def main() -> None:
     options = _options()
     task = task_of(options.data, options.metric, options.epochs, options.batch_size)
+    selection = LossSelection(include=options.include)
+    task = task.model_copy(update={"losses": selection})
     data_dir = options.curves.with_suffix(".work").resolve()
     workspace = Workspace(data_dir, device=this_device(options.threads))
     prepared = prepare(task, workspace)
@@ -103,6 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=float, default=20)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--include", nargs="+", help="these losses only")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--limit", type=float, default=3600, help="seconds a trial may take")
     return parser.parse_args()
