@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 ADVISOR := PYTHONSAFEPATH=1 $(BIN)/softmax-advisor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve clean
+.PHONY: help install demo test lint format serve bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -34,6 +34,12 @@ format: $(VENV)/dev.stamp  ## Put the code into the project's style
 
 serve: $(VENV)/runtime.stamp  ## Start the HTTP service on this machine
 	$(ADVISOR) serve
+
+bench: $(VENV)/runtime.stamp  ## Train every setting on MovieLens 100K and confirm the demo's answers (long)
+	mkdir -p artifacts
+	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
+	$(BIN)/python benchmarks/truth.py --data artifacts/ml-100k.inter --curves artifacts/curves.jsonl
+	$(BIN)/python benchmarks/confirm.py --data artifacts/ml-100k.inter --curves artifacts/curves.jsonl
 
 clean:  ## Remove the venv and all caches; stored results stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
