@@ -82,15 +82,18 @@ class RowAdam(Optimizer):
         state["step"] += 1
         gradient = gradient.coalesce()
         rows, g = gradient.indices()[0], gradient.values()
-        old = parameter[rows]
+        old = parameter.index_select(0, rows)
         if group["weight_decay"]:
             g = g.add(old, alpha=group["weight_decay"])
         beta1, beta2 = group["betas"]
-        first = state["exp_avg"][rows].lerp_(g, 1 - beta1)
-        second = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        state["exp_avg"][rows] = first
-        state["exp_avg_sq"][rows] = second
+        first = state["exp_avg"].index_select(0, rows).lerp_(g, 1 - beta1)
+        second = (
+            state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        )
+        state["exp_avg"].index_copy_(0, rows, first)
+        state["exp_avg_sq"].index_copy_(0, rows, second)
         correction1 = 1 - beta1 ** state["step"]
         correction2 = 1 - beta2 ** state["step"]
         scale = (second / correction2).sqrt_().add_(group["eps"])
-        parameter[rows] = old.addcdiv_(first, scale, value=-group["lr"] / correction1)
+        new = old.addcdiv_(first, scale, value=-group["lr"] / correction1)
+        parameter.index_copy_(0, rows, new)

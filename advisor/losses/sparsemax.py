@@ -119,8 +119,8 @@ def step_flop(shape: StepShape, settings: Settings) -> float:
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
-    """Parameters, gradients and two moments of every class, one chunk of scores and its mask."""
+    """Parameters, gradients and two moments of every class, one chunk of scores twice."""
     del settings
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    chunk_rows = min(b, 256, max(16, 2**25 // c))
-    return 4.0 * (4 * c * (d + 1) + 1.25 * chunk_rows * c + 4 * b * d)
+    chunk_rows = min(b, 128, max(16, 2**25 // c))
+    return 4.0 * (4 * c * (d + 1) + 2 * chunk_rows * c + 4 * b * d)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-INIT_STD = 0.1  # the same for every loss; by trial
+INIT_STD = 0.01  # the same for every loss; by trial
 
 
 class Factorisation(nn.Module):

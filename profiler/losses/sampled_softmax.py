@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
-INIT_STD = 0.1  # of the class weights, the same for every loss
+INIT_STD = 0.01  # of the class weights, the same for every loss
 
 
 class Proposal(Protocol):

@@ -68,7 +68,7 @@ class Softmax(nn.Module):
         return F.log_softmax(self.scores(hidden), dim=1)
 
 
-INIT_STD = 0.1  # of the class weights, the same for every loss
+INIT_STD = 0.01  # of the class weights, the same for every loss
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):

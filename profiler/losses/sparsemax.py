@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
-INIT_STD = 0.1  # of the class weights, the same for every loss
+INIT_STD = 0.01  # of the class weights, the same for every loss
 
 
 class Sparsemax(nn.Module):
@@ -24,8 +24,8 @@ class Sparsemax(nn.Module):
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
     its row's |r| positives.
 
-    Cost: O(B C D) time, one matrix product where A is small (three where it is not); 4 C min(B,
-    256) bytes of scores, at most 128 MiB or 16 rows, beside the gradients. Forward computes the
+    Cost: O(B C D) time, one matrix product where A is small (three where it is not); 8 C min(B,
+    128) bytes of scores, at most 256 MiB or 16 rows, beside the gradients. Forward computes the
     gradients too when they are needed, so second derivatives do not exist.
     Numerical contract: the threshold is exact up to rounding in the dtype of hidden (Newton's
     method on a convex piecewise linear function ends in finitely many steps); scores of +-1e4
@@ -71,7 +71,7 @@ class Sparsemax(nn.Module):
         """Log-probabilities, [B, C]; minus infinity outside the support."""
         scores = self.scores(hidden)
         scores = scores - scores.amax(1, keepdim=True)
-        threshold = _support(scores)[3]
+        threshold = _newton(scores, torch.full_like(scores[:, 0], -1.0))
         return (scores - threshold[:, None]).clamp_min(0).log()
 
 
@@ -88,42 +88,46 @@ class _ChunkedSparsemax(torch.autograd.Function):
         bias: torch.Tensor | None,
     ) -> torch.Tensor:
         n_rows, n_classes = len(hidden), len(weight)
-        chunk = min(n_rows, 256, max(16, 2**25 // n_classes))
-        buffer = hidden.new_empty(chunk, n_classes)
+        chunk = min(n_rows, 128, max(16, 2**25 // n_classes))
+        padded = hidden.new_full((chunk, -(-n_classes // BLOCK) * BLOCK), -torch.inf)
         loss = hidden.new_zeros(())
-        needs_gradient = any(ctx.needs_input_grad)
         hidden_grad, weight_grad = torch.zeros_like(hidden), torch.zeros_like(weight)
         bias_grad = None if bias is None else torch.zeros_like(bias)
         for start in range(0, n_rows, chunk):
             part = slice(start, start + chunk)
             h, y, a = hidden[part], classes[part], row_weight[part]
-            s = torch.mm(h, weight.t(), out=buffer[: len(h)])
+            s = torch.mm(h, weight.t(), out=padded[: len(h), :n_classes])
             if bias is not None:
                 s += bias
-            s -= s.amax(1, keepdim=True)  # the loss does not change, its precision does
+            s -= s.amax(1, keepdim=True)  # changes the precision, not the loss
             s_target = s.gather(1, y[:, None])[:, 0]
-            support = _support(s)
-            rows, columns, excess, threshold = support
-            # s^2 - tau^2 = (s - tau)(s - tau + 2 tau), and the excesses sum to 1
-            square = torch.zeros_like(a).scatter_add_(0, rows, excess.square())
+            threshold, support = _threshold(padded[: len(h)], s)
+            if support is None:
+                square = (s - threshold[:, None]).clamp_min_(0).square_().sum(1)
+            else:
+                square = torch.zeros_like(a).scatter_add_(0, support[0], support[2].square())
+            # 1/2 sum (s^2 - tau^2) = 1/2 sum (s - tau)^2 + tau, as the s - tau sum to 1
             loss += (a * (square / 2 + threshold + 0.5 - s_target)).sum()
-            if needs_gradient:
-                # The gradient in s, with the target's -a as one more entry at the end of its row
+            if not any(ctx.needs_input_grad):
+                continue
+            if support is None or len(support[0]) * SMALL > s.numel():
+                s.sub_(threshold[:, None]).clamp_min_(0).mul_(a[:, None])
+                s.scatter_add_(1, y[:, None], -a[:, None])
+                torch.mm(s, weight, out=hidden_grad[part])
+                weight_grad.addmm_(s.t(), h)
+                if bias_grad is not None:
+                    bias_grad += s.sum(0)
+            else:
+                # The gradient in s is sparse: the support, and the target's -a
+                rows, columns, excess = support
+                values = torch.cat((excess * a.index_select(0, rows), -a))
                 rows = torch.cat((rows, torch.arange(len(h), device=h.device)))
-                columns, values = (
-                    torch.cat((columns, y)),
-                    torch.cat((excess * a[rows[: len(excess)]], -a)),
-                )
+                columns = torch.cat((columns, y))
+                _add_rows(hidden_grad[part], rows, weight, columns, values)
+                _add_rows(weight_grad, columns, h, rows, values)
                 if bias_grad is not None:
                     bias_grad.scatter_add_(0, columns, values)
-                if len(values) * DENSE_ABOVE > s.numel():
-                    s.zero_().view(-1).scatter_add_(0, rows * n_classes + columns, values)
-                    torch.mm(s, weight, out=hidden_grad[part])
-                    weight_grad.addmm_(s.t(), h)
-                else:
-                    _add_rows(hidden_grad[part], rows, columns, values, weight)
-                    _add_rows(weight_grad, columns, rows, values, h)
-        if needs_gradient:
+        if any(ctx.needs_input_grad):
             ctx.gradients = hidden_grad, weight_grad, bias_grad
         return loss
 
@@ -139,52 +143,80 @@ class _ChunkedSparsemax(torch.autograd.Function):
         return hidden_grad, None, None, weight_grad, bias_grad
 
 
-DENSE_ABOVE = 50  # scores per entry of the support, below which dense products are faster
 BLOCK = 32  # scores of which only the maximum is looked at first
+SMALL = 40  # scores per entry of the support, from which gathered products are faster
+Support = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def _support(s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Row, column and s - tau of every score above its row's tau, and tau; row maxima must be 0.
+def _threshold(padded: torch.Tensor, s: torch.Tensor) -> tuple[torch.Tensor, Support | None]:
+    """tau[B]; and row, column and s - tau of every score above it, unless they may be many.
 
-    The threshold of a few scores (block maxima) is at most that of all; Newton's method from
-    there rises to the exact one and ends when no more score falls below.
+    s[B, C] are scores less their row's maximum; `padded` is s with minus infinity up to a
+    multiple of BLOCK. The threshold of some of the scores, the maxima of blocks, is at most that
+    of all: only blocks that rise above it are looked into, if they are few.
     """
-    n_rows, n_classes = s.shape
-    whole = n_classes // BLOCK * BLOCK
-    few = s[:, :whole].view(n_rows, -1, BLOCK).amax(2) if whole else s
-    few = few.topk(min(BLOCK, few.shape[1])).values
-    count = torch.arange(1, few.shape[1] + 1, device=s.device, dtype=s.dtype)
-    threshold = ((few.cumsum(1) - 1) / count).amax(1)
-    rows, columns = (s > threshold[:, None]).nonzero(as_tuple=True)
-    value = s[rows, columns]
+    blocks = padded.view(len(padded), -1, BLOCK)
+    peaks = blocks.amax(2)
+    threshold = _newton(peaks, peaks.new_full((len(peaks),), -1.0), n_steps=5)
+    row, block = (peaks > threshold[:, None]).nonzero(as_tuple=True)
+    if len(row) * 3 > peaks.numel():
+        return _newton(s, threshold), None
+    opened = blocks.reshape(-1, BLOCK).index_select(0, row * peaks.shape[1] + block)
+    excess = opened - threshold.index_select(0, row)[:, None]
+    at = (excess > 0).view(-1).nonzero()[:, 0]
+    value, at_block, at_column = opened.view(-1).index_select(0, at), at // BLOCK, at % BLOCK
+    rows = row.index_select(0, at_block)
+    return _sparse_newton(rows, block.index_select(0, at_block) * BLOCK + at_column, value, len(s))
+
+
+def _newton(s: torch.Tensor, threshold: torch.Tensor, n_steps: int = 50) -> torch.Tensor:
+    """tau[B] of s[B, C] from a lower bound; ended early, a better lower bound.
+
+    sum_j max(s_j - tau, 0) = 1 is convex and piecewise linear in tau: Newton's method rises to
+    its root and is there, up to rounding, in finitely many steps.
+    """
+    excess = torch.empty_like(s)
+    for _ in range(n_steps):
+        torch.sub(s, threshold[:, None], out=excess).clamp_min_(0)
+        surplus = excess.sum(1) - 1
+        threshold = threshold + surplus / excess.sign_().sum(1)  # count_nonzero is far slower
+        if surplus.abs().max() < 32 * torch.finfo(s.dtype).eps:
+            break
+    return threshold
+
+
+def _sparse_newton(
+    rows: torch.Tensor, columns: torch.Tensor, value: torch.Tensor, n_rows: int
+) -> tuple[torch.Tensor, Support]:
+    """The same from the scores above a lower bound, each step on those still above."""
     while True:
-        size = torch.bincount(rows, minlength=n_rows)
-        total = torch.zeros_like(threshold).scatter_add_(0, rows, value)
-        threshold = (total - 1) / size
-        inside = value > threshold[rows]
-        if inside.all():
-            return rows, columns, value - threshold[rows], threshold
-        rows, columns, value = rows[inside], columns[inside], value[inside]
+        total = value.new_zeros(n_rows).scatter_add_(0, rows, value)
+        threshold = (total - 1) / torch.bincount(rows, minlength=n_rows)
+        excess = value - threshold.index_select(0, rows)
+        inside = (excess > 0).nonzero()[:, 0]
+        if len(inside) == len(excess):
+            return threshold, (rows, columns, excess)
+        rows, columns, value = (x.index_select(0, inside) for x in (rows, columns, value))
 
 
 def _add_rows(
     out: torch.Tensor,
     to: torch.Tensor,
-    source: torch.Tensor,
-    values: torch.Tensor,
     matrix: torch.Tensor,
+    ids: torch.Tensor,
+    values: torch.Tensor,
 ) -> None:
-    """out[to] += values * matrix[source], every row of `out` written once."""
-    order = to.argsort(stable=True)
-    unique, counts = to[order].unique_consecutive(return_counts=True)
+    """out[to] += values * matrix[ids], every row of `out` written once."""
+    to, order = to.sort(stable=True)
+    touched, counts = to.unique_consecutive(return_counts=True)
     sums = F.embedding_bag(
-        source[order],
+        ids.index_select(0, order),
         matrix,
         counts.cumsum(0) - counts,
         mode="sum",
-        per_sample_weights=values[order],
+        per_sample_weights=values.index_select(0, order),
     )
-    out[unique] += sums
+    out.index_add_(0, touched, sums)
 
 
 def _examples(
