@@ -24,6 +24,7 @@ from profiler.workspace import Workspace
 
 _PROBE_SHARE = 0.15
 _ANSWER_SECONDS = 0.5
+_LASTING = ("completed", "out_of_memory")
 RunLeg = Callable[[Prepared, Leg, Workspace, float, Callable[[], bool]], LegReport]
 
 
@@ -65,8 +66,11 @@ def calibrate(
     prepared = prepare(task, workspace)
     on_event(DataPrepared(prepared=prepared))
     space = candidates(task, prepared.statistics)
-    costs = [*probed]
-    for cost in _probe_missing(prepared, space, probed, workspace, seconds_left(), should_stop):
+    # A probe that failed or was too late says little of the loss; it is made again.
+    costs = [cost for cost in probed if cost.outcome in _LASTING]
+    for cost in _probe_missing(
+        prepared, space, tuple(costs), workspace, seconds_left(), should_stop
+    ):
         costs.append(cost)
         on_event(Probed(cost=cost, seconds_left=seconds_left()))
     race = Race(prepared, space, costs, profiles=profiles, budget_seconds=seconds_left())
