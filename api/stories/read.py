@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from advisor.calibration import Prepared
-from advisor.errors import DataInvalidError, TaskInvalidError
+from advisor.errors import TaskInvalidError
 from advisor.search_space import candidates
-from advisor.task import Task, TaskStatistics
+from advisor.task import DataSource, Task, TaskStatistics
 from api.stories.service import Service
 from profiler.dataset import resolve_inside
 from profiler.prepare import prepare
@@ -17,21 +17,13 @@ _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2, n_examples=1)
 
 
 def check_task(service: Service, task: Task) -> None:
-    """Raise for what is wrong with a task: losses, settings, path, data.
+    """Raise for what is wrong with a task that shall be calibrated.
 
     A small file is read to its end here (and cached for the calibration); of a large one only
     the path, the format and the first byte are looked at.
     """
     check_words(task)
-    if task.data is None:
-        raise TaskInvalidError(
-            f"data: kind {task.kind!r} has nothing to train on; a calibration needs kind "
-            "'interactions' with data"
-        )
-    path = Path(_data_path(service, task))
-    format_of(task.data)
-    check_is_file(path, repr(task.data.path))
-    if path.stat().st_size <= READ_AT_ONCE_BYTES:
+    if _found(service, _data(task)).stat().st_size <= READ_AT_ONCE_BYTES:
         read(service, task)
 
 
@@ -47,31 +39,41 @@ def read(service: Service, task: Task) -> Prepared:
 
     Raises TaskInvalidError or DataInvalidError, which name the file as the task does.
     """
+    given = _data(task)
+    _found(service, given)
     here = located(service, task)
     try:
         prepared = prepare(here, service.workspace)
     except TaskInvalidError as error:
-        raise type(error)(_as_given(str(error), here, task)) from error
+        sentence = str(error).replace(_data(here).path, given.path)
+        raise type(error)(sentence) from error
     return prepared.model_copy(update={"task": task})
 
 
 def located(service: Service, task: Task) -> Task:
     """The task with the path of its data on this machine; raises DataInvalidError outside."""
-    if task.data is None or service.data_root is None:
-        return task
-    data = task.data.model_copy(update={"path": _data_path(service, task)})
-    return task.model_copy(update={"data": data})
+    data = _data(task)
+    here = data.model_copy(update={"path": str(_path(service, data))})
+    return task.model_copy(update={"data": here})
 
 
-def _data_path(service: Service, task: Task) -> str:
-    if task.data is None:
-        raise DataInvalidError(f"data: kind {task.kind!r} names no file")
+def _data(task: Task) -> DataSource:
+    if task.kind == "description" or task.data is None:
+        raise TaskInvalidError(
+            f"data: kind {task.kind!r} has nothing to train on; give kind 'interactions' with data"
+        )
+    return task.data
+
+
+def _found(service: Service, data: DataSource) -> Path:
+    """The file, if it is one that can be read by its looks."""
+    path = _path(service, data)
+    format_of(data)
+    check_is_file(path, repr(data.path))
+    return path
+
+
+def _path(service: Service, data: DataSource) -> Path:
     if service.data_root is None:
-        return task.data.path
-    return str(resolve_inside(task.data.path, service.data_root))
-
-
-def _as_given(text: str, here: Task, task: Task) -> str:
-    if here.data is None or task.data is None:
-        return text
-    return text.replace(here.data.path, task.data.path)
+        return Path(data.path)
+    return resolve_inside(data.path, service.data_root)

@@ -1,0 +1,33 @@
+"""Fixtures for the service: a site of one's own, or a server that a whole module shares."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.servers import Site, site
+from tests.databases import BACKENDS, postgresql_database, sqlite_url
+
+
+@pytest.fixture
+def own_site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+    """A fresh data folder and database, once of each kind; no server runs yet."""
+    with site(database_url, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """A site with a server that runs, shared by the tests of a module."""
+    folder = tmp_path_factory.mktemp("served")
+    if request.param == "sqlite":
+        with site(sqlite_url(folder), folder) as found:
+            found.serve()
+            yield found
+        return
+    server = request.getfixturevalue("postgresql")
+    with postgresql_database(server) as url, site(url, folder) as found:
+        found.serve()
+        yield found

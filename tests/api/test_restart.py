@@ -1,0 +1,52 @@
+"""kill -9 and SIGTERM in the middle of a calibration: it goes on, and trains no told leg again."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.servers import Site
+
+BUDGET_SECONDS = 8
+
+
+def _told(legs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {id: leg for id, leg in legs.items() if leg["status"] == "told"}
+
+
+def _check_went_on(site: Site, calibration_id: str, told_before: dict[str, Any]) -> None:
+    ended = site.ended(calibration_id)
+    assert ended["status"] == "succeeded", ended
+    # A told leg's row, with the times of its lease and its tell, is the one it was.
+    legs = site.legs()
+    assert {id: legs[id] for id in told_before} == told_before
+    trials = site.trials(calibration_id)
+    n_attempts = sum(trial["attempts"] for trial in trials)
+    assert n_attempts - len(_told(legs)) <= 1, "only the leg in flight may be trained again"
+    assert len({(leg["trial_id"], leg["until_examples"]) for leg in legs.values()}) == len(legs)
+    assert ended["spent_seconds"] <= BUDGET_SECONDS * 1.05 + 3
+    answer = site.http.get(f"/v1/recommendations/{ended['recommendation_id']}").json()
+    assert answer["evidence_level"] == "measured"
+    assert answer["calibration_id"] == calibration_id
+    assert answer["task"] == ended["task"]
+
+
+@pytest.mark.parametrize("time", range(3))
+def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site, time: int) -> None:
+    server = own_site.serve()
+    calibration_id = own_site.calibrate(BUDGET_SECONDS)
+    own_site.told(calibration_id, at_least=3 + time)
+    server.kill()
+    told_before = _told(own_site.legs())
+    assert len(told_before) >= 3
+    again = own_site.serve()
+    _check_went_on(own_site, calibration_id, told_before)
+    assert again.terminate() < 10
+
+
+def test_a_server_told_to_stop_ends_soon_and_goes_on_after_its_restart(own_site: Site) -> None:
+    server = own_site.serve()
+    calibration_id = own_site.calibrate(BUDGET_SECONDS)
+    own_site.told(calibration_id, at_least=3)
+    assert server.terminate() < 10
+    assert own_site.serve().process.poll() is None
+    _check_went_on(own_site, calibration_id, _told(own_site.legs()))
