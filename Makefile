@@ -15,6 +15,7 @@ help:  ## Show this list
 	while IFS='|' read -r target words; do printf 'make %-9s%s\n' "$$target" "$$words"; done
 
 install: $(VENV)/dev.stamp  ## Make the venv in .venv and install everything, developer tools too
+	@echo 'Installed: $(BIN)/softmax-advisor'
 
 demo: $(VENV)/runtime.stamp  ## Install, calibrate a real sample task, print the ranking, write the report
 	$(ADVISOR) demo
