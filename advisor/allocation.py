@@ -1,7 +1,7 @@
 """What the next piece of budget is worth: successive halving within a loss, gain per second across.
 
 Within a loss every setting has the same cost, so values at the same example count compare fairly:
-at each doubling the best 1/sqrt(2) of the settings go on. Across losses a value early on says
+at each doubling at most the best 1/sqrt(2) of the settings go on. Across losses a value early on says
 little (cheap losses lead first), so there the forecast at the horizon decides: the next leg is the
 one with the greatest expected gain over the leader per second, and no loss is dropped before its
 expected gain is gone.
@@ -85,16 +85,14 @@ def _promotions(running: Sequence[Contender], keep_all: bool) -> list[Option]:
 
 
 def _eligible(group: Sequence[Contender], keep_all: bool) -> list[Contender]:
+    """The best at each rung, as many as may still go on from it."""
     opened = [c for c in group if c.rung >= 0]
     found: list[Contender] = []
     for rung in range(max((len(c.rungs) for c in opened), default=1) - 1):
         here = [c for c in opened if c.rung == rung and rung + 1 < len(c.rungs)]
         beyond = sum(c.rung > rung for c in opened)
-        below = sum(c.rung < rung for c in opened)
         free = len(here) if keep_all else quota(len(opened), rung + 1) - beyond
-        if below and not keep_all and len(here) + beyond < quota(len(opened), rung):
-            continue  # this rung still waits for others that may be better
-        here.sort(key=lambda c: -c.value_at_rung(c.rung))
+        here.sort(key=lambda c: -c.value_at_rung(rung))
         found += here[: max(0, free)]
     return found
 

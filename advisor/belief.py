@@ -6,17 +6,21 @@ siblings in this task did; with nothing at all the metric stays unknown and the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from advisor.catalogue import known_loss
 from advisor.cost import Cost, cost_of
 from advisor.evidence import Candidate, Device, Profile, StepCost
-from advisor.forecast import SEED_SD, TO_80_PERCENT, forecast
+from advisor.forecast import SEED_SD, TO_80_PERCENT, Curve, Field, Outlook
 from advisor.prior import Prior, prior
 from advisor.recommendation import EvidenceLevel, ForecastPoint
 from advisor.task import Task, TaskStatistics
 from advisor.value import Interval
+
+Array = npt.NDArray[np.float64]
 
 _N_CURVE_POINTS = 24
 _UNKNOWN_LOSS_RELATIVE = (0.8, 0.3)
@@ -44,7 +48,7 @@ class Belief:
     infeasible: str | None = None
     profile: Profile | None = None
     prior_ids: tuple[str, ...] = ()
-    train_examples: int | None = None
+    sight: tuple[Field, Curve, Outlook] | None = None
 
     @property
     def horizon_seconds(self) -> float:
@@ -64,16 +68,37 @@ class Belief:
         half = TO_80_PERCENT * float(np.hypot(self.sd, self.level_sd * self.mean))
         return Interval(low=max(0.0, self.mean - half), mean=self.mean, high=self.mean + half)
 
-    @property
+    @cached_property
     def train_seconds(self) -> Interval | None:
         """Training seconds until the forecast first reaches 99% of its value at the horizon."""
         per_example = self.cost.seconds_per_example
         if per_example is None:
             return None
-        n = self.train_examples or self.horizon_examples
+        n = self._train_examples()
         return Interval(
             low=per_example.low * n, mean=per_example.mean * n, high=per_example.high * n
         )
+
+    @property
+    def path(self) -> tuple[Array, Array, Array] | None:
+        """Shares of the horizon, and mean and sd of the metric there; None if nothing is measured.
+
+        Not computed before it is asked for: a race asks for the horizon alone.
+        """
+        if self.sight is None:
+            return None
+        field, curve, outlook = self.sight
+        ahead = np.geomspace(min(curve.reach, 1.0), 1.0, _N_CURVE_POINTS)
+        shares = np.unique(np.concatenate([curve.shares[curve.shares < 1.0], ahead]))
+        return shares, *field.path(curve, outlook, shares)
+
+    def _train_examples(self) -> int:
+        path = self.path
+        if path is None:
+            return self.horizon_examples
+        shares, mean, _ = path
+        reached = shares[int(np.argmax(mean >= _REACHED * mean[-1]))]
+        return max(1, round(float(reached) * self.horizon_examples))
 
 
 def beliefs(
@@ -100,8 +125,16 @@ def updated(before: Sequence[Belief], own: Sequence[Profile]) -> list[Belief]:
     With nothing measured the beliefs stay, and candidates without one follow their siblings.
     """
     by_key = {p.candidate.key: p for p in own}
-    level = max((p.final_value for p in own if p.final_value is not None), default=0.0)
-    known = [_measured(b, by_key.get(b.candidate.key), level) for b in before]
+    curves = {
+        b.candidate.key: _curve(by_key[b.candidate.key], b.horizon_examples)
+        for b in before
+        if b.candidate.key in by_key and by_key[b.candidate.key].curve
+    }
+    field = Field(list(curves.values())) if curves else None
+    known = [
+        _measured(b, by_key.get(b.candidate.key), curves.get(b.candidate.key), field)
+        for b in before
+    ]
     if not any(b.level == "measured" for b in known):
         return _filled(known)
     unmeasured = [b if b.level == "measured" else replace(b, mean=None) for b in known]
@@ -109,35 +142,32 @@ def updated(before: Sequence[Belief], own: Sequence[Profile]) -> list[Belief]:
 
 
 def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastPoint, ...]]:
-    """The measured points and the forecast to the horizon, with 80% intervals."""
-    profile, per_example = belief.profile, belief.cost.seconds_per_example
-    if profile is None or not profile.curve or per_example is None:
+    """The measured points, and the curve on its way to the horizon, with 80% intervals."""
+    per_example = belief.cost.seconds_per_example
+    if belief.path is None or per_example is None:
         return (), ()
-    curve = [p for p in profile.curve if p.examples <= belief.horizon_examples * 1.001]
-    if not curve:
-        return (), ()
-    last = curve[-1].examples
-    at = np.geomspace(last, max(last, belief.horizon_examples), _N_CURVE_POINTS)
-    at = np.unique(np.concatenate([[p.examples for p in curve], at.round()]))
-    seen = forecast(
-        [p.examples for p in curve],
-        [p.value for p in curve],
-        at,
-        belief.horizon_examples,
-        curve[-1].value,
-        belief.n_seeds,
-    )
+    shares, mean, sd = belief.path
     points = [
         ForecastPoint(
-            examples=int(e),
-            seconds=float(e * per_example.mean),
+            examples=round(share * belief.horizon_examples),
+            seconds=float(share * belief.horizon_examples * per_example.mean),
             low=max(0.0, float(m - TO_80_PERCENT * s)),
             mean=float(m),
             high=float(m + TO_80_PERCENT * s),
         )
-        for e, m, s in zip(at, seen.mean, seen.sd, strict=True)
+        for share, m, s in zip(shares, mean, sd, strict=True)
     ]
-    return tuple(p for p in points if p.examples <= last), tuple(points)
+    measured = tuple(p for p in points if p.examples <= belief.examples)
+    return measured, tuple(points)
+
+
+def _curve(profile: Profile, horizon_examples: int) -> Curve:
+    examples = [float(p.examples) for p in profile.curve]
+    values = [p.value for p in profile.curve]
+    if profile.outcome == "diverged":  # best so far stands; nothing more will come
+        examples.append(max(examples[-1] + 1.0, float(horizon_examples)))
+        values.append(values[-1])
+    return Curve.of(examples, values, horizon_examples)
 
 
 def _blank(
@@ -171,35 +201,25 @@ def _infeasible(belief: Belief, task: Task) -> str | None:
     return None
 
 
-def _measured(belief: Belief, profile: Profile | None, level: float) -> Belief:
+def _measured(
+    belief: Belief, profile: Profile | None, curve: Curve | None, field: Field | None
+) -> Belief:
     if profile is None:
         return belief
-    if not profile.curve:
+    if curve is None or field is None:
         reason = f"{profile.outcome} before its first measurement"
         return replace(belief, profile=profile, infeasible=belief.infeasible or reason)
-    examples = [float(p.examples) for p in profile.curve]
-    values = [p.value for p in profile.curve]
-    if profile.outcome == "diverged":  # best so far stands; nothing more will come
-        examples, values = (
-            [*examples, max(examples[-1] + 1, belief.horizon_examples)],
-            [
-                *values,
-                values[-1],
-            ],
-        )
-    at = np.geomspace(max(1.0, belief.horizon_examples / 1000), belief.horizon_examples, 40)
-    seen = forecast(examples, values, at, belief.horizon_examples, level, profile.n_seeds)
-    mean = float(seen.mean[-1])
-    reached = int(np.argmax(seen.mean >= _REACHED * mean))
+    outlook = field.outlook(curve, profile.n_seeds)
     return replace(
         belief,
         level="measured",
-        mean=mean,
-        sd=float(seen.sd[-1]),
+        mean=outlook.mean,
+        sd=outlook.sd,
+        level_sd=field.level_sd if curve.reach < 1.0 else 0.0,
         n_seeds=profile.n_seeds,
         examples=profile.final_examples,
         profile=profile,
-        train_examples=max(1, round(at[reached])),
+        sight=(field, curve, outlook),
     )
 
 

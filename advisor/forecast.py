@@ -1,8 +1,10 @@
-"""The curve at the horizon, with its uncertainty, from the points measured so far.
+"""The curves at the horizon, with their uncertainty, from the points measured so far.
 
-A bank of Hill curves A / (1 + (tau / t)^k) - they start flat, climb and saturate - is weighted by
-how well each explains the best-so-far points; the amplitude A has a prior around what the task's
-leaders reach. `docs/decisions/` holds how its intervals were calibrated.
+Two questions, answered apart. How high will the best of the task get? A bank of growth curves is
+fitted to the envelope of all candidates: this level is shared, so it widens what is shown of a
+candidate but not a comparison. How close to the best will this candidate end? It follows from how
+close it is now, at the same share of the horizon: early differences fade (a small learning rate
+starts low and ends level), late ones stay. `docs/decisions/` holds how both were measured.
 """
 
 from collections.abc import Sequence
@@ -13,76 +15,153 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
-_HALF_TIMES = np.logspace(-3.5, 1.0, 19)  # tau as a fraction of the horizon
-_LOG10_HALF_TIME, _LOG10_HALF_TIME_SD = -1.3, 0.9
-_NOISE = 0.02  # of the level: evaluation noise and what a Hill curve cannot follow
-_TEMPER = 0.35  # points of one curve are correlated: together they count for a third
-_GROWTH_SD = 0.06  # of the level, per e-fold still to go: misfit grows with the distance
 SEED_SD = 0.012  # of the value: seed to seed, 0.3% to 1.4% in our first measurements
 TO_80_PERCENT = 1.2816
 
+# log(final / best final) = -gap + fade * log(value / best at the same share) + N(0, sd^2), by log2
+# of the share of the horizon: regressions over the full grids of benchmarks/truth.py.
+_LOG2_SHARE = np.array([-8.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
+_GAP = np.array([0.15, 0.08, 0.07, 0.06, 0.05, 0.04, 0.02, 0.0])
+_FADE = np.array([0.08, 0.20, 0.25, 0.33, 0.45, 0.55, 0.70, 1.0])
+_RELATIVE_SD = np.array([0.25, 0.21, 0.18, 0.15, 0.12, 0.09, 0.05, 0.0])
+
+_STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
+_HALF_TIMES = np.logspace(-3.5, 1.0, 19)  # as shares of the horizon
+_LOG10_HALF_TIME, _LOG10_HALF_TIME_SD = -1.3, 0.9
+_GROWTH, _GROWTH_SD = 0.2, 0.5  # prior of the final level: value x share^-0.2, give or take half
+_NOISE = 0.03  # of the level: evaluation noise and what these shapes cannot follow
+_TEMPER = 0.1  # points of one curve are strongly correlated: ten count for one
+_MISFIT_SD = 0.12  # of the level, per root of the e-folds still to go
+_TINY = 1e-9
+
 
 @dataclass(frozen=True)
-class Forecast:
-    """Mean and standard deviation of best-so-far at each of the asked example counts."""
+class Curve:
+    """Best-so-far values at shares of the candidate's own horizon, both rising."""
 
-    mean: Array
-    sd: Array
+    shares: Array
+    values: Array
+
+    @classmethod
+    def of(cls, examples: Sequence[float], values: Sequence[float], horizon: float) -> "Curve":
+        return cls(np.asarray(examples, dtype=float) / horizon, np.asarray(values, dtype=float))
+
+    @property
+    def reach(self) -> float:
+        """The share of the horizon it has come to, at most 1."""
+        return float(min(1.0, self.shares[-1] * 1.0001))
+
+    def at(self, shares: Array) -> Array:
+        """Its values at these shares, log-interpolated; NaN beyond its reach, 0 before it began."""
+        inside = np.interp(np.log(shares), np.log(self.shares), self.values, left=0.0)
+        return np.where(shares <= self.reach, inside, np.nan)
 
 
-def forecast(
-    examples: Sequence[float],
-    values: Sequence[float],
-    at: Sequence[float] | Array,
-    horizon: float,
-    level: float,
-    n_seeds: int = 1,
-) -> Forecast:
-    """Forecast a curve (best-so-far `values` at cumulative `examples`) at the counts `at`.
+@dataclass(frozen=True)
+class Outlook:
+    """One candidate at the horizon: mean and its own spread, in the metric's unit."""
 
-    `level` is what the best of the task is known to reach so far, in the metric's unit; a point
-    at or before the last measured one is the measurement, with the spread between seeds.
+    mean: float
+    sd: float
+
+
+class Field:
+    """All curves of a task together: the level of the best, and where each stands against it."""
+
+    def __init__(self, curves: Sequence[Curve]) -> None:
+        self._knots = 2.0 ** np.arange(-16.0, 0.5, 0.5)
+        heights = np.array([c.at(self._knots) for c in curves])
+        counts = np.isfinite(heights).any(0)
+        self._best = np.where(counts, np.nan_to_num(heights).max(0), np.nan)
+        reach = max(c.reach for c in curves)
+        seen = counts & (self._best > 0)
+        if reach >= 1.0 or not seen.any():
+            self.level = max(_TINY, *(float(c.values[-1]) for c in curves))
+            self.level_sd = 0.0 if reach >= 1.0 else 1.0
+            return
+        envelope = Curve(self._knots[seen], np.maximum.accumulate(self._best[seen]))
+        mean, sd = _grow(envelope, np.array([1.0]))
+        self.level, self.level_sd = float(mean[0]), float(sd[0] / mean[0])
+
+    def outlook(self, curve: Curve, n_seeds: int) -> Outlook:
+        """A candidate at the horizon: its measurement there, or its share of the level."""
+        seed_sd = SEED_SD / np.sqrt(n_seeds)
+        if curve.reach >= 1.0:
+            value = float(curve.at(np.array([1.0]))[0])
+            return Outlook(value, seed_sd * value)
+        log2_share = float(np.log2(curve.reach))
+        gap, fade, sd = (
+            float(np.interp(log2_share, _LOG2_SHARE, table))
+            for table in (_GAP, _FADE, _RELATIVE_SD)
+        )
+        behind = self._log_behind(curve)
+        mean = max(float(curve.values[-1]), self.level * float(np.exp(fade * behind - gap)))
+        return Outlook(mean, mean * float(np.hypot(sd, seed_sd)))
+
+    def path(self, curve: Curve, outlook: Outlook, shares: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation on the way: measured, then growing to the outlook."""
+        last, reach = float(curve.values[-1]), curve.reach
+        measured = shares <= reach
+        if reach >= 1.0:
+            mean = curve.at(np.minimum(shares, 1.0))
+            return mean, outlook.sd * np.ones_like(mean)
+        grown, _ = _grow(curve, np.append(np.maximum(shares, reach), 1.0))
+        rise = (grown - last) / max(float(grown[-1]) - last, _TINY)
+        ahead = last + (outlook.mean - last) * np.clip(rise[:-1], 0.0, 1.0)
+        to_go = np.log(np.maximum(shares, reach) / reach) / -np.log(reach)
+        mean = np.where(measured, np.nan_to_num(curve.at(np.minimum(shares, reach))), ahead)
+        sd = np.where(measured, SEED_SD * mean, np.hypot(SEED_SD * mean, outlook.sd * to_go**0.5))
+        return mean, sd
+
+    def _log_behind(self, curve: Curve) -> float:
+        """log of its value over the best one at the last knot that it has reached."""
+        heights = curve.at(self._knots)
+        reached = np.flatnonzero(np.isfinite(heights))
+        if not len(reached):
+            return 0.0
+        last = reached[-1]
+        floor = 0.01 * self._best[last]  # a curve that is still flat is a hundredth, not zero
+        return float(np.log(max(heights[last], floor, _TINY) / max(self._best[last], _TINY)))
+
+
+def _grow(curve: Curve, shares: Array) -> tuple[Array, Array]:
+    """Mean and sd of a single curve at later shares, by a bank of growth curves.
+
+    A x^k / (1 + x^k) saturates slowly (Hill), A (1 - exp(-x^k)) fast (Weibull), x = share / tau.
+    Each is weighted by how well it explains the points, its amplitude A updated in closed form.
     """
-    t, y = np.asarray(examples, dtype=float), np.asarray(values, dtype=float)
-    ahead = np.asarray(at, dtype=float)
-    seed_sd = SEED_SD / np.sqrt(n_seeds)
-    known = np.interp(ahead, t, y)
-    is_known = ahead <= t[-1] * 1.0001
-    mean, sd = _extrapolate(t, y, ahead, horizon, max(level, float(y[-1]), 1e-9))
-    mean = np.where(is_known, known, mean)
-    sd = np.where(is_known, 0.0, sd)
-    return Forecast(mean, np.hypot(sd, seed_sd * np.maximum(mean, 0.0)))
-
-
-def _extrapolate(
-    t: Array, y: Array, ahead: Array, horizon: float, level: float
-) -> tuple[Array, Array]:
-    k, tau = (a.ravel() for a in np.meshgrid(_STEEPNESS, _HALF_TIMES * horizon))
-    shape = _hill(t, k, tau)
-    recent = np.sqrt(t / t[-1])
-    precision = _TEMPER * recent / (_NOISE * level) ** 2
-    # Conjugate normal update of A for every shape, prior N(level, level / 2).
-    prior_mean, prior_precision = level, 4.0 / level**2
+    t, y = curve.shares, curve.values
+    last = max(float(y[-1]), _TINY)
+    shape = _shapes(t)
+    precision = _TEMPER * np.sqrt(t / t[-1]) / (_NOISE * last) ** 2
+    prior_mean = last * max(1.0, 1.0 / t[-1]) ** _GROWTH
+    prior_precision = (_GROWTH_SD * prior_mean) ** -2
     posterior_precision = prior_precision + (shape**2 * precision).sum(1)
     weighted = prior_precision * prior_mean + (shape * precision * y).sum(1)
     amplitude = weighted / posterior_precision
     log_evidence = 0.5 * (
         np.log(prior_precision / posterior_precision) + weighted**2 / posterior_precision
     )
-    log_prior = -0.5 * ((np.log10(tau / horizon) - _LOG10_HALF_TIME) / _LOG10_HALF_TIME_SD) ** 2
-    weight = np.exp(log_evidence + log_prior - (log_evidence + log_prior).max())
+    log_weight = log_evidence + _log_prior()
+    weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
-    ratio = _hill(ahead, k, tau)
-    # What a shape has not explained at the last point is carried along.
-    paths = amplitude[:, None] * (ratio - _hill(t[-1:], k, tau)) + y[-1]
-    paths = np.maximum(paths, y[-1])
+    ratio = _shapes(shares)
+    # What a shape has not explained at the last point is carried along; best-so-far never falls.
+    paths = np.maximum(amplitude[:, None] * (ratio - shape[:, -1:]) + y[-1], y[-1])
     mean = weight @ paths
     spread = weight @ (paths - mean) ** 2 + weight @ (ratio**2 / posterior_precision[:, None])
-    to_go = np.log(np.maximum(ahead / t[-1], 1.0))
-    return mean, np.sqrt(spread + (_GROWTH_SD * level) ** 2 * to_go * np.minimum(to_go, 1.0))
+    to_go = np.log(np.maximum(shares / t[-1], 1.0))
+    return mean, np.sqrt(spread + (_MISFIT_SD * last) ** 2 * to_go)
 
 
-def _hill(t: Array, k: Array, tau: Array) -> Array:
-    """[shapes, points]"""
-    return 1.0 / (1.0 + (tau[:, None] / t[None, :]) ** k[:, None])
+def _shapes(t: Array) -> Array:
+    """[shapes, points]: all Hill curves, then all Weibull curves."""
+    k, tau = (a.reshape(-1, 1) for a in np.meshgrid(_STEEPNESS, _HALF_TIMES))
+    power = (t[None, :] / tau) ** k
+    return np.concatenate([power / (1.0 + power), -np.expm1(-power)])
+
+
+def _log_prior() -> Array:
+    tau = np.tile(np.meshgrid(_STEEPNESS, _HALF_TIMES)[1].ravel(), 2)
+    distance = (np.log10(tau) - _LOG10_HALF_TIME) / _LOG10_HALF_TIME_SD
+    return -0.5 * distance**2

@@ -94,7 +94,7 @@ def test_legs_of_a_trial_join_without_gap_or_overlap() -> None:
 
 
 def test_the_best_losses_reach_the_horizon_and_get_further_seeds() -> None:
-    told, _ = run(new_race(task()), 100)
+    told, _ = run(new_race(task(), 250), 250)
     horizon = 20 * STATISTICS.n_examples
     finished = {r.leg.trial.candidate.loss for r in told if r.examples >= horizon}
     assert {"rg2", "softmax"} <= finished
