@@ -100,7 +100,8 @@ def _packed_alias_table(q: torch.Tensor) -> torch.Tensor:
     accept, alias = torch.ones_like(mass), torch.arange(len(q))
     if len(light) and len(heavy):
         lacks, gives = (1 - mass[light]).cumsum(0), (mass[heavy] - 1).cumsum(0)
-        giver = torch.searchsorted(gives, lacks - (1 - mass[light]), right=True)
+        lacked_before = torch.cat((lacks.new_zeros(1), lacks[:-1]))
+        giver = torch.searchsorted(gives, lacked_before, right=True)
         accept[light] = mass[light]
         alias[light] = heavy[giver.clamp_max(len(heavy) - 1)]
         last = torch.searchsorted(lacks, gives[:-1])

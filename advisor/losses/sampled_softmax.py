@@ -92,7 +92,7 @@ CARD = LossCard(
             statement="Trained on Zipf classes with a popularity proposal, corrected scores follow "
             "log p and uncorrected ones log(p / q).",
             status="measured",
-            condition="tabular scores, 200 classes, K = 20",
+            condition="tabular scores, 30 classes, K = 20",
             source="theory notes 5, item 6",
             check="tests/theory/test_log_q.py"
             "::test_corrected_scores_follow_p_and_uncorrected_p_over_q",

@@ -1,5 +1,6 @@
 """Negative sampling, logistic loss on drawn classes: one self-contained file, torch only."""
 
+import math
 from typing import NoReturn, Protocol
 
 import torch
@@ -25,7 +26,8 @@ class NegativeSampling(nn.Module):
 
         loss = mean_b [ -log sigmoid(s_by) - sum_{j in S} log sigmoid(-s_bj) ]
 
-    The optimum is s = log(p / q) - log K: the order of p only if q is uniform.
+    The optimum is s = log(p / q) - log K: the order of p only if q is uniform. Biases start at
+    -log K.
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
     its row's |r| positives.
 
@@ -52,7 +54,7 @@ class NegativeSampling(nn.Module):
         n_classes: int,
         *,
         bias: bool = True,
-        n_negatives: int = 256,
+        n_negatives: int | None = None,
         proposal: Proposal | None = None,
         positives_weight: str = "each",
         generator: torch.Generator | None = None,
@@ -62,6 +64,8 @@ class NegativeSampling(nn.Module):
             raise ValueError(
                 f"in_features={in_features}, n_classes={n_classes}; at least 1 and 2 are allowed"
             )
+        if n_negatives is None:
+            n_negatives = min(256, n_classes)
         if not 1 <= n_negatives <= n_classes:
             raise ValueError(f"n_negatives={n_negatives}; allowed are 1 to {n_classes} classes")
         if positives_weight not in ("each", "mean"):
@@ -75,7 +79,8 @@ class NegativeSampling(nn.Module):
         nn.init.normal_(self.weight_rows.weight, std=INIT_STD)
         self.bias_rows = nn.Embedding(n_classes, 1, sparse=True) if bias else None
         if self.bias_rows is not None:
-            nn.init.zeros_(self.bias_rows.weight)
+            # The optimum of a class with p = q: else K negatives first push every score down
+            nn.init.constant_(self.bias_rows.weight, -math.log(n_negatives))
 
     def forward(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
         """The mean loss of a batch, a scalar."""

@@ -57,7 +57,7 @@ class SampledSoftmax(nn.Module):
         n_classes: int,
         *,
         bias: bool = True,
-        n_negatives: int = 1024,
+        n_negatives: int | None = None,
         proposal: Proposal | None = None,
         correction: str = "both",
         positives_weight: str = "each",
@@ -68,6 +68,8 @@ class SampledSoftmax(nn.Module):
             raise ValueError(
                 f"in_features={in_features}, n_classes={n_classes}; at least 1 and 2 are allowed"
             )
+        if n_negatives is None:
+            n_negatives = min(512, n_classes)
         if not 1 <= n_negatives <= n_classes:
             raise ValueError(f"n_negatives={n_negatives}; allowed are 1 to {n_classes} classes")
         if correction not in ("both", "none", "importance"):

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+INIT_STD = 0.01  # of the class weights, the same for every loss
 
 
 class Softmax(nn.Module):
@@ -66,9 +67,6 @@ class Softmax(nn.Module):
     def log_prob(self, hidden: torch.Tensor) -> torch.Tensor:
         """Log-probabilities, [B, C]."""
         return F.log_softmax(self.scores(hidden), dim=1)
-
-
-INIT_STD = 0.01  # of the class weights, the same for every loss
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):

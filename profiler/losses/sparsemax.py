@@ -70,8 +70,10 @@ class Sparsemax(nn.Module):
     def log_prob(self, hidden: torch.Tensor) -> torch.Tensor:
         """Log-probabilities, [B, C]; minus infinity outside the support."""
         scores = self.scores(hidden)
-        scores = scores - scores.amax(1, keepdim=True)
-        threshold = _newton(scores, torch.full_like(scores[:, 0], -1.0))
+        scores = scores - scores.detach().amax(1, keepdim=True)
+        fixed = scores.detach()
+        inside = fixed > _newton(fixed, torch.full_like(fixed[:, 0], -1.0))[:, None]
+        threshold = ((scores * inside).sum(1) - 1) / inside.sum(1)  # with its gradient
         return (scores - threshold[:, None]).clamp_min(0).log()
 
 

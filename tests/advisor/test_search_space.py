@@ -1,0 +1,78 @@
+"""The candidates of a task, and how a task may change them."""
+
+import pytest
+
+from advisor.errors import TaskInvalidError, UnknownLossError
+from advisor.search_space import candidates
+from advisor.task import Baseline, LossSelection, Task, TaskStatistics
+
+STATISTICS = TaskStatistics(n_rows=100, n_classes=300, n_examples=5000)
+
+
+def _task(baseline: Baseline | None = None, **losses: object) -> Task:
+    return Task(
+        kind="description",
+        statistics=STATISTICS,
+        losses=LossSelection.model_validate(losses),
+        baseline=baseline or Baseline(loss="softmax"),
+    )
+
+
+def test_every_loss_opens_eight_candidates_with_its_best_guess_first() -> None:
+    found = candidates(_task(), STATISTICS)
+    assert len(found) >= 6
+    for name, of_loss in found.items():
+        assert len(of_loss) == len({c.key for c in of_loss}) == 8, name
+        assert all(c.loss == name for c in of_loss)
+
+
+def test_a_count_of_classes_is_capped_by_the_classes() -> None:
+    (first, *_) = candidates(_task(include=["sampled_softmax"]), STATISTICS)["sampled_softmax"]
+    assert first.settings["n_negatives"] == 300
+
+
+def test_given_values_replace_the_default_ones() -> None:
+    changed = {"softmax": {"learning_rate": [0.5, 1], "weight_decay": [0]}}
+    found = candidates(_task(include=["softmax"], settings=changed), STATISTICS)["softmax"]
+    assert [c.settings for c in found] == [
+        {"learning_rate": 0.5, "weight_decay": 0.0},
+        {"learning_rate": 1.0, "weight_decay": 0.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"softmax": {"temprature": [1]}}, "unknown setting 'temprature'; allowed are learning_r"),
+        ({"softmax": {"learning_rate": ["fast"]}}, "'fast' given; allowed are numbers from 1e-07"),
+        ({"softmax": {"learning_rate": [True]}}, "True given; allowed are numbers"),
+        ({"softmax": {"learning_rate": [0.0]}}, "0.0 given; allowed are numbers from 1e-07 to 10"),
+        ({"softmax": {"weight_decay": [-1]}}, "-1 given; allowed are numbers from 0 to 10"),
+        ({"softmax": {"weight_decay": []}}, "no value given; allowed are numbers from 0 to 10"),
+        ({"bpr": {"n_negatives": [1.5]}}, "1.5 given; allowed are whole numbers from 1"),
+        ({"bpr": {"n_negatives": [0]}}, "0 given; allowed are whole numbers from 1"),
+        ({"bpr": {"proposal": ["hard"]}}, "'hard' given; allowed are uniform, popularity"),
+        ({"sampled_softmax": {"correction": [1]}}, "1 given; allowed are both, importance, none"),
+    ],
+)
+def test_a_value_that_a_setting_does_not_take_is_refused_in_one_sentence(
+    settings: dict, says: str
+) -> None:
+    with pytest.raises(TaskInvalidError, match=says):
+        candidates(_task(settings=settings), STATISTICS)
+
+
+def test_the_baseline_is_checked_like_a_candidate() -> None:
+    wrong = Baseline(loss="softmax", settings={"learning_rate": "fast"})
+    with pytest.raises(TaskInvalidError, match=r"baseline.settings.learning_rate: 'fast' given"):
+        candidates(_task(baseline=wrong), STATISTICS)
+    unknown = Baseline(loss="softmax", settings={"rate": 1.0})
+    with pytest.raises(TaskInvalidError, match=r"baseline.settings: unknown setting 'rate'"):
+        candidates(_task(baseline=unknown), STATISTICS)
+
+
+def test_unknown_losses_and_nothing_left_are_refused() -> None:
+    with pytest.raises(UnknownLossError, match="unknown loss 'softmx'"):
+        candidates(_task(exclude=["softmx"]), STATISTICS)
+    with pytest.raises(TaskInvalidError, match="every loss is excluded"):
+        candidates(_task(include=["bpr"], exclude=["bpr"]), STATISTICS)

@@ -1,0 +1,190 @@
+"""What every layer owes its user beside the right value: refusals, sparsity, memory, its file."""
+
+import ast
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from advisor.card import StepShape
+from advisor.catalogue import known_losses
+from advisor.errors import UnknownLossError
+from profiler.losses import build, names, source_path
+from profiler.optimiser import optimisers
+from tests.loss_rows import EXACT_ROWS, ROWS, SAMPLED_ROWS, Row, make_layer, redraw
+from tests.loss_rows import row_ids as ids
+
+B, C, D = 8, 30, 3
+
+all_rows = pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
+HIDDEN = torch.ones(B, D, dtype=torch.double)
+TARGET = torch.arange(B)
+
+
+@all_rows
+@pytest.mark.parametrize(
+    ("hidden", "target", "says"),
+    [
+        (HIDDEN, TARGET + C, f"allowed are 0 to {C - 1}"),
+        (HIDDEN, TARGET - 1, f"allowed are 0 to {C - 1}"),
+        (HIDDEN, TARGET.int(), "torch.long"),
+        (HIDDEN, TARGET[:-1], "one class per row"),
+        (HIDDEN[:0], TARGET[:0], "at least one"),
+        (HIDDEN * torch.nan, TARGET, "hidden must be finite"),
+        (HIDDEN * torch.inf, TARGET, "hidden must be finite"),
+        (HIDDEN, (TARGET, torch.tensor([0, B])), "offsets"),
+        (HIDDEN, (TARGET, torch.arange(B + 1) * 2), "offsets"),
+    ],
+)
+def test_a_bad_batch_is_refused_with_what_is_allowed(
+    row: Row,
+    hidden: torch.Tensor,
+    target: torch.Tensor | tuple[torch.Tensor, torch.Tensor],
+    says: str,
+) -> None:
+    layer = make_layer(row, D, C)
+    with pytest.raises(ValueError, match=says):
+        layer(hidden, target)
+
+
+@all_rows
+@pytest.mark.parametrize(
+    ("sizes", "settings", "says"),
+    [
+        ((0, C), {}, "in_features=0"),
+        ((D, 0), {}, "n_classes=0"),
+        ((D, C), {"positives_weight": "all"}, "'each', 'mean'"),
+        ((D, C), {"temprature": 1.0}, "has no setting 'temprature'"),
+    ],
+)
+def test_bad_settings_are_refused_with_what_is_allowed(
+    row: Row, sizes: tuple[int, int], settings: dict, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        build(row.loss, *sizes, **settings)
+
+
+@pytest.mark.parametrize("row", SAMPLED_ROWS, ids=ids(SAMPLED_ROWS))
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"n_negatives": C + 1}, f"1 to {C} classes"),
+        ({"n_negatives": 0}, f"1 to {C} classes"),
+        ({"proposal": "nearest"}, "unknown proposal 'nearest'"),
+        ({"proposal": "popularity"}, "needs class_counts"),
+    ],
+)
+def test_negatives_that_cannot_be_drawn_are_refused(row: Row, settings: dict, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        build(row.loss, D, C, **settings)
+
+
+def test_a_correction_without_log_q_is_refused() -> None:
+    layer = importlib.import_module("profiler.losses.sampled_softmax").SampledSoftmax
+
+    class Hard:
+        def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
+            return torch.zeros(n, dtype=torch.long)
+
+    layer(D, C, n_negatives=2, proposal=Hard(), correction="none")
+    with pytest.raises(ValueError, match="needs a proposal with log q"):
+        layer(D, C, n_negatives=2, proposal=Hard())
+    with pytest.raises(ValueError, match="'both', 'none', 'importance'"):
+        layer(D, C, n_negatives=2, correction="logq")
+
+
+def test_an_unknown_loss_is_named_with_those_there_are() -> None:
+    with pytest.raises(UnknownLossError, match=r"'softmx'.*softmax"):
+        build("softmx", D, C)
+
+
+@all_rows
+def test_a_state_dict_round_trip_keeps_the_scores(row: Row) -> None:
+    saved, fresh = make_layer(row, D, C, seed=1), make_layer(row, D, C, seed=2)
+    fresh.load_state_dict(saved.state_dict())
+    assert torch.equal(saved.scores(HIDDEN), fresh.scores(HIDDEN))
+    assert all("proposal" not in name for name in saved.state_dict())
+
+
+@pytest.mark.parametrize("row", SAMPLED_ROWS, ids=ids(SAMPLED_ROWS))
+def test_a_step_touches_only_the_targets_and_the_drawn_classes(row: Row) -> None:
+    n_classes = 1000
+    layer = make_layer(row, D, n_classes)
+    before = layer.weight_rows.weight.detach().clone()
+    layer(HIDDEN, TARGET).backward()
+    touched = set(TARGET.tolist()) | set(redraw(layer, row, B).flatten().tolist())
+    gradient = layer.weight_rows.weight.grad
+    assert gradient.is_sparse
+    assert set(gradient.coalesce().indices()[0].tolist()) == touched
+    for optimiser in optimisers([layer], 0.1, 0.1):
+        optimiser.step()
+    moved = (layer.weight_rows.weight != before).any(1).nonzero()[:, 0]
+    assert set(moved.tolist()) == touched
+
+
+@pytest.mark.parametrize("row", SAMPLED_ROWS, ids=ids(SAMPLED_ROWS))
+def test_a_generator_at_the_same_state_draws_the_same_loss(row: Row) -> None:
+    layer = make_layer(row, D, C)
+    state = layer.generator.get_state()
+    first, second = layer(HIDDEN, TARGET), layer(HIDDEN, TARGET)
+    layer.generator.set_state(state)
+    assert torch.equal(layer(HIDDEN, TARGET), first)
+    assert not torch.equal(first, second)
+
+
+@all_rows
+def test_log_probabilities_sum_to_one_or_are_refused_as_the_card_says(row: Row) -> None:
+    layer = make_layer(row, D, C)
+    has_probabilities = known_losses()[row.loss].card.has_probabilities
+    if not has_probabilities or row.settings.get("correction") == "none":
+        with pytest.raises(NotImplementedError, match=f"{row.loss} has no probabilities"):
+            layer.log_prob(HIDDEN)
+        return
+    total = layer.log_prob(HIDDEN).exp().sum(1)
+    torch.testing.assert_close(total, torch.ones_like(total))
+
+
+@pytest.mark.parametrize("row", EXACT_ROWS, ids=ids(EXACT_ROWS))
+def test_an_exact_step_stays_within_the_bytes_of_its_card(row: Row) -> None:
+    peak = pytest.importorskip("tests.peak_memory")
+    shape = StepShape(batch_size=1024, n_classes=100_000, embedding_dim=16)
+    promised = known_losses()[row.loss].step_bytes(shape, {})
+    assert promised < 0.6 * 4 * shape.batch_size * shape.n_classes  # no B x C matrix
+    assert peak.peak_bytes(row.loss, shape) < 1.5 * promised
+
+
+def test_each_layer_is_one_file_that_imports_torch_and_nothing_of_ours() -> None:
+    for name in names():
+        tree = ast.parse(source_path(name).read_text())
+        imported = {
+            (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert {i.split(".")[0] for i in imported} <= {"torch", "math", "typing"}, name
+
+
+def test_the_handling_of_targets_is_the_same_text_in_every_file() -> None:
+    texts = {name: source_path(name).read_text().split("def _examples(")[1] for name in names()}
+    assert len(set(texts.values())) == 1, "edit _examples in every file of profiler/losses"
+
+
+def test_every_layer_has_a_card_and_a_row() -> None:
+    assert set(names()) <= set(known_losses())
+    assert set(names()) == {row.loss for row in ROWS}
+
+
+@pytest.mark.parametrize("name", [*(f"losses.{n}" for n in names()), "proposals"])
+def test_the_example_in_the_docstring_is_true(name: str) -> None:
+    module = importlib.import_module(f"profiler.{name}")
+    results = doctest.testmod(module)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+def test_reading_a_source_needs_no_torch() -> None:
+    text = Path(source_path("softmax").with_name("__init__.py")).read_text()
+    runtime = text.replace("if TYPE_CHECKING:\n    import torch", "")
+    assert "\nimport torch" not in runtime

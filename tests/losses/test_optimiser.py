@@ -1,0 +1,89 @@
+"""RowAdam equals Adam where all rows are touched, leaves others alone, and continues bitwise."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from profiler.optimiser import RowAdam, optimisers
+
+
+def _step(embedding: nn.Embedding, ids: torch.Tensor, scale: torch.Tensor) -> None:
+    embedding.zero_grad()
+    (embedding(ids) * scale).square().sum().backward()
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_it_equals_adam_where_every_row_is_touched(weight_decay: float) -> None:
+    torch.manual_seed(0)
+    sparse = nn.Embedding(6, 3, sparse=True)
+    dense = nn.Embedding(6, 3)
+    dense.load_state_dict(sparse.state_dict())
+    steppers = [
+        RowAdam([sparse.weight], 0.05, weight_decay=weight_decay),
+        torch.optim.Adam([dense.weight], 0.05, weight_decay=weight_decay),
+    ]
+    for step in range(20):
+        ids = torch.cat((torch.arange(6), torch.tensor([step % 6, 2])))
+        scale = torch.randn(8, 3)
+        for embedding, stepper in zip((sparse, dense), steppers, strict=True):
+            _step(embedding, ids, scale)
+            stepper.step()
+    torch.testing.assert_close(sparse.weight, dense.weight)
+
+
+def test_untouched_rows_keep_their_values_and_moments() -> None:
+    embedding = nn.Embedding(100, 4, sparse=True)
+    before = embedding.weight.detach().clone()
+    optimiser = RowAdam([embedding.weight], 0.1, weight_decay=0.5)
+    for _ in range(3):
+        _step(embedding, torch.tensor([7, 7, 42]), torch.ones(3, 4))
+        optimiser.step()
+    changed = (embedding.weight != before).any(1).nonzero()[:, 0]
+    moments = optimiser.state[embedding.weight]
+    assert changed.tolist() == [7, 42]
+    assert moments["exp_avg"].any(1).nonzero()[:, 0].tolist() == [7, 42]
+    assert moments["exp_avg_sq"].any(1).nonzero()[:, 0].tolist() == [7, 42]
+
+
+def test_saved_and_loaded_it_continues_bitwise() -> None:
+    torch.manual_seed(0)
+    embedding = nn.Embedding(50, 8, sparse=True)
+    optimiser = RowAdam([embedding.weight], 0.1, weight_decay=0.01)
+    generator = torch.Generator().manual_seed(5)
+
+    def steps(of: nn.Embedding, stepper: RowAdam) -> torch.Tensor:
+        for _ in range(5):
+            ids = torch.randint(50, (64,), generator=generator)
+            _step(of, ids, torch.linspace(-1, 1, 8))
+            stepper.step()
+        return of.weight.detach()
+
+    steps(embedding, optimiser)
+    saved = copy.deepcopy((embedding.state_dict(), optimiser.state_dict(), generator.get_state()))
+    uninterrupted = steps(embedding, optimiser).clone()
+    again = nn.Embedding(50, 8, sparse=True)
+    again.load_state_dict(saved[0])
+    continued = RowAdam([again.weight], 0.1, weight_decay=0.01)
+    continued.load_state_dict(saved[1])
+    generator.set_state(saved[2])
+    assert torch.equal(steps(again, continued), uninterrupted)
+
+
+def test_parameters_are_sorted_by_the_kind_of_their_gradient() -> None:
+    modules = [nn.Embedding(5, 2, sparse=True), nn.Linear(2, 3), nn.Embedding(4, 2)]
+    dense, rows = optimisers(modules, 0.1, 0.2)
+    assert isinstance(rows, RowAdam)
+    assert [p.shape for p in rows.param_groups[0]["params"]] == [(5, 2)]
+    assert len(dense.param_groups[0]["params"]) == 3
+    assert {o.param_groups[0]["weight_decay"] for o in (dense, rows)} == {0.2}
+
+
+def test_a_dense_gradient_and_a_negative_rate_are_refused() -> None:
+    parameter = nn.Parameter(torch.ones(2, 2))
+    parameter.grad = torch.ones(2, 2)
+    with pytest.raises(ValueError, match="needs sparse gradients"):
+        RowAdam([parameter], 0.1).step()
+    with pytest.raises(ValueError, match="must be at least 0"):
+        RowAdam([parameter], -0.1)

@@ -1,0 +1,72 @@
+"""Proposals draw from the distribution whose log q they tell."""
+
+import pytest
+import torch
+
+from profiler.proposals import Popularity, Uniform, build_proposal
+
+COUNTS = [
+    torch.tensor([5]),
+    torch.tensor([3, 3, 3]),
+    torch.tensor([0, 0, 1000]),
+    torch.arange(1, 1001),
+    (1e6 / torch.arange(1, 5001)).long(),
+    torch.zeros(10, dtype=torch.long),
+]
+
+
+@pytest.mark.parametrize("counts", COUNTS, ids=range(len(COUNTS)))
+@pytest.mark.parametrize("power", [0.0, 0.75, 1.0])
+def test_the_alias_table_holds_exactly_the_mass_of_q(counts: torch.Tensor, power: float) -> None:
+    proposal = Popularity(counts, power)
+    accepted = (proposal.table >> 32).double() / 2**31
+    mass = accepted.clone()
+    mass.scatter_add_(0, proposal.table & 0xFFFFFFFF, 1 - accepted)
+    expected = counts.double().clamp_min(0.5) ** power
+    torch.testing.assert_close(mass / len(counts), expected / expected.sum(), rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_draws_are_as_frequent_as_q(power: float) -> None:
+    counts = (1000 / torch.arange(1, 51)).long()
+    proposal = Popularity(counts, power)
+    n = 400_000
+    drawn = proposal.sample(n, torch.Generator().manual_seed(0))
+    expected = n * proposal.log_q(torch.arange(50)).exp().double()
+    chi_squared = ((torch.bincount(drawn, minlength=50) - expected) ** 2 / expected).sum()
+    assert chi_squared < 100  # 49 degrees of freedom: p below 1e-4
+
+
+def test_a_class_never_seen_can_be_drawn_and_has_a_finite_log_q() -> None:
+    proposal = Popularity(torch.tensor([0, 9, 0]), 1.0)
+    assert torch.isfinite(proposal.log_q(torch.arange(3))).all()
+    assert set(proposal.sample(2000, torch.Generator().manual_seed(0)).tolist()) == {0, 1, 2}
+
+
+def test_log_q_sums_to_one() -> None:
+    for proposal in (Uniform(7), Popularity(torch.arange(7), 0.75)):
+        assert proposal.log_q(torch.arange(7)).exp().sum().item() == pytest.approx(1)
+
+
+def test_draws_come_from_the_generator_alone() -> None:
+    for proposal in (Uniform(1000), Popularity(torch.arange(1000), 1.0)):
+        first = proposal.sample(50, torch.Generator().manual_seed(4))
+        torch.manual_seed(99)
+        assert torch.equal(first, proposal.sample(50, torch.Generator().manual_seed(4)))
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "power", "says"),
+    [
+        ("nearest", None, 1.0, "allowed are uniform, popularity"),
+        ("popularity", None, 1.0, "needs class_counts"),
+        ("popularity", torch.ones(4), 1.0, "4 counts for 3 classes"),
+        ("popularity", torch.tensor([1, -1, 2]), 1.0, "one count >= 0 per class"),
+        ("popularity", torch.ones(3), 3.0, "popularity_power=3.0; allowed are 0 to 2"),
+    ],
+)
+def test_a_proposal_that_cannot_be_built_says_why(
+    name: str, counts: torch.Tensor | None, power: float, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        build_proposal(name, 3, class_counts=counts, power=power)

@@ -1,0 +1,87 @@
+"""The cards are true to the tree: every check exists, every status has its reason."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from advisor.card import StepShape
+from advisor.catalogue import known_losses
+from advisor.task import Metric
+
+ROOT = Path(__file__).parents[2]
+CARDS = {name: loss.card for name, loss in known_losses().items()}
+
+
+def test_every_check_that_a_card_names_is_a_test() -> None:
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/theory", "tests/losses"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout.splitlines()
+    missing = {
+        claim.check
+        for card in CARDS.values()
+        for claim in card.claims
+        if claim.check and claim.check not in collected
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_claim_is_checked_or_says_why_not(name: str) -> None:
+    for claim in CARDS[name].claims:
+        assert (claim.check is None) == bool(claim.unchecked_because), claim.statement
+
+
+def test_the_catalogue_is_the_folder() -> None:
+    files = {path.stem for path in (ROOT / "advisor" / "losses").glob("[!_]*.py")}
+    assert set(CARDS) == files
+
+
+@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("metric", ["ndcg@10", "recall@20", "mrr"])
+def test_consistency_has_a_reason_and_a_source_for_every_metric(name: str, metric: str) -> None:
+    found = known_losses()[name].consistency(Metric.parse(metric), {})
+    assert found.status in ("consistent", "conditional")
+    assert found.reason
+    assert found.source
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "status"),
+    [
+        ("sampled_softmax", {"proposal": "popularity", "correction": "both"}, "consistent"),
+        ("sampled_softmax", {"proposal": "popularity", "correction": "none"}, "inconsistent"),
+        ("sampled_softmax", {"proposal": "uniform", "correction": "none"}, "consistent"),
+        ("sampled_softmax", {"correction": "importance"}, "conditional"),
+        ("negative_sampling", {"proposal": "uniform"}, "consistent"),
+        ("negative_sampling", {"proposal": "popularity"}, "inconsistent"),
+        ("bpr", {"proposal": "uniform"}, "conditional"),
+        ("bpr", {"proposal": "popularity"}, "inconsistent"),
+    ],
+)
+def test_consistency_follows_the_proposal_and_the_correction(
+    name: str, settings: dict, status: str
+) -> None:
+    assert known_losses()[name].consistency(Metric.parse("ndcg@10"), settings).status == status
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_theory_is_silent_on_a_metric_it_does_not_know(name: str) -> None:
+    silent = known_losses()[name].consistency(Metric(name="psp", k=5), {})
+    assert silent.status == "unknown"
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_only_losses_over_all_classes_cost_more_flop_with_more_classes(name: str) -> None:
+    loss = known_losses()[name]
+    few, many = (
+        loss.step_flop(StepShape(batch_size=512, n_classes=n, embedding_dim=64), {})
+        for n in (10_000, 1_000_000)
+    )
+    assert (many > 2 * few) == (loss.card.family == "exact")
