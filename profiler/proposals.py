@@ -110,4 +110,6 @@ def _packed_alias_table(q: torch.Tensor) -> torch.Tensor:
         accept[heavy[:-1]] = torch.where(spent, 1 - overdrawn, 1.0).clamp(0, 1)
         alias[heavy[:-1]] = heavy[1:]
     threshold = (accept * 2**_FRACTION_BITS).round().long()
+    whole = threshold >= 2**_FRACTION_BITS  # would not fit: the alias is the slot itself instead
+    alias, threshold = torch.where(whole, torch.arange(len(q)), alias), threshold * ~whole
     return threshold << 32 | alias
