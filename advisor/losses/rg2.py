@@ -28,7 +28,7 @@ CARD = LossCard(
         ),
         Setting(
             name="weight_decay",
-            choices=(1e-4, 1e-5),
+            choices=(1e-6, 1e-5),
             minimum=0,
             maximum=10,
             description="L2 term of Adam, for the classes and the encoder; acts against a "
