@@ -159,7 +159,7 @@ class LiveProgress:
         self._said: list[str] = []
         self._live = Live(
             console=console,
-            get_renderable=self._draw,
+            get_renderable=self.view,
             refresh_per_second=_REFRESH_PER_SECOND,
             transient=True,
             redirect_stdout=False,
@@ -188,7 +188,8 @@ class LiveProgress:
             if isinstance(event, LegEnded):
                 self._last_leg = leg_end_words(event, self._standing.task)
 
-    def _draw(self) -> RenderableType:
+    def view(self) -> RenderableType:
+        """What is shown now."""
         with self._lock:
             standing = self._standing
             title = Text.assemble((f"{standing.phase} ", "bold cyan"), (standing.task.name, "bold"))

@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
     if seconds < 0.1:
         return f"{seconds * 1e3:.2g} ms" if seconds < 0.01 else f"{seconds * 1e3:.0f} ms"
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s".replace(".0", "")
     if seconds < 119.5:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -36,14 +36,14 @@ def duration(seconds: float) -> str:
 
 
 def duration_interval(interval: Interval) -> str:
-    """ "3.4 s (3.1 to 3.8)": the bounds in the unit of the mean."""
+    """ "3.4 s (3.1-3.8)": the bounds in the unit of the mean."""
     mean = interval.mean
     factor, unit = (1e3, "ms") if mean < 0.1 else (1, "s") if mean < 119.5 else (1 / 60, "min")
     digits = 1 if mean * factor < 9.95 else 0
     low, high = (f"{bound * factor:.{digits}f}" for bound in (interval.low, interval.high))
     if low == high:
         return f"{mean * factor:.{digits}f} {unit}"
-    return f"{mean * factor:.{digits}f} {unit} ({low} to {high})"
+    return f"{mean * factor:.{digits}f} {unit} ({low}-{high})"
 
 
 def size(n_bytes: float) -> str:
@@ -65,8 +65,8 @@ def probability(p: float) -> str:
 
 
 def metric_interval(interval: Interval) -> str:
-    """ "0.2912 (0.288 to 0.294)"."""
-    return f"{interval.mean:.4f} ({interval.low:.3f} to {interval.high:.3f})"
+    """ "0.2912 (0.288-0.294)"."""
+    return f"{interval.mean:.4f} ({interval.low:.3f}-{interval.high:.3f})"
 
 
 def predicted(ranked: RankedCandidate) -> str:

@@ -29,6 +29,7 @@ def calibrated(service: Service, task: Task, budget_seconds: float) -> Recommend
 
             def check() -> None:
                 if stop.is_new():
+                    shown.say("stopping, with what is known by now; Ctrl-C once more aborts")
                     calibrate.cancel(service, calibration.id)
 
             try:
