@@ -124,12 +124,19 @@ class SampledSoftmax(nn.Module):
 
     def log_prob(self, hidden: torch.Tensor) -> torch.Tensor:
         """Log-probabilities, [B, C]; with correction "none" only under a uniform proposal."""
-        if self.correction == "none" and not isinstance(self.proposal, _Uniform):
+        if self.correction == "none" and not self._is_uniform():
             raise NotImplementedError(
                 "sampled_softmax has no probabilities with correction 'none': its scores are "
                 "log(p / q); use correction 'both'"
             )
         return F.log_softmax(self.scores(hidden), dim=1)
+
+    def _is_uniform(self) -> bool:
+        if getattr(self.proposal, "log_q", None) is None:
+            return False
+        every = torch.arange(self.n_classes, device=self.weight_rows.weight.device)
+        low, high = self.proposal.log_q(every).aminmax()
+        return bool(high - low < 1e-6)
 
 
 class _Uniform:

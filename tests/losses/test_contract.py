@@ -155,6 +155,12 @@ def test_an_exact_step_stays_within_the_bytes_of_its_card(row: Row) -> None:
     assert peak.peak_bytes(row.loss, shape) < 1.5 * promised
 
 
+def test_without_correction_uniform_draws_still_give_probabilities() -> None:
+    layer = build("sampled_softmax", D, C, correction="none", proposal="uniform")
+    total = layer.log_prob(HIDDEN.float()).exp().sum(1)
+    torch.testing.assert_close(total, torch.ones_like(total))
+
+
 def test_each_layer_is_one_file_that_imports_torch_and_nothing_of_ours() -> None:
     for name in names():
         tree = ast.parse(source_path(name).read_text())
