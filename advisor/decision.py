@@ -19,6 +19,15 @@ _TIE_WIDTH = 0.01
 _CAUTION = 0.3  # the pick is the highest mean less so many standard deviations
 _TIME_COUNTS_FROM = 0.5  # of the best mean: a loss that learns nothing is not "fast"
 
+# Spread of what a curve's end adds to what is seen of it, by what candidates have in common.
+_SHARED_SD = (
+    (("loss",), 0.2),
+    (("learning_rate",), 0.2),
+    (("weight_decay",), 0.06),
+    (("loss", "learning_rate"), 0.12),
+)
+_OWN_SD = 0.06
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -50,8 +59,7 @@ def decide(candidates: Sequence[Belief], trade: Trade, seed: int = 0) -> Decisio
     sd = np.array([b.sd for b in feasible])
     factor = _trade_factor(feasible, mean, trade)
     caution = (mean - _CAUTION * sd) * factor
-    noise = np.random.default_rng(seed).standard_normal((_N_DRAWS, len(feasible)))
-    draws = np.maximum(mean + sd * noise, 0.0)
+    draws = np.maximum(mean + sd * _noise(feasible, np.random.default_rng(seed)), 0.0)
     utility = draws * factor
     losses = np.array([b.candidate.loss for b in feasible])
     winners = losses[utility.argmax(1)]
@@ -73,6 +81,27 @@ def decide(candidates: Sequence[Belief], trade: Trade, seed: int = 0) -> Decisio
         for name, is_front in zip(order, front, strict=True)
     ]
     return Decision((*ranked, *_rest(candidates, set(order))), verdict, regret)
+
+
+def _noise(feasible: Sequence[Belief], generator: np.random.Generator) -> Array:
+    """Standard normal draws [draws, candidates]; what is unknown of a curve is mostly shared.
+
+    A loss, and a learning rate, that turns out better than it looks does so with every setting:
+    drawn apart, the best of many wide beliefs would beat any measured one. What is at its horizon
+    has only its own noise.
+    """
+    total = np.zeros((_N_DRAWS, len(feasible)))
+    for names, share in _SHARED_SD:
+        keys = [
+            tuple(b.candidate.settings.get(n, b.candidate.loss) for n in names) for b in feasible
+        ]
+        groups = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        drawn = generator.standard_normal((_N_DRAWS, len(groups)))
+        total += share * drawn[:, [groups[key] for key in keys]]
+    own = generator.standard_normal(total.shape)
+    scale = math.sqrt(sum(share**2 for _, share in _SHARED_SD) + _OWN_SD**2)
+    at_horizon = np.array([b.is_at_horizon for b in feasible])
+    return np.where(at_horizon, own, (total + _OWN_SD * own) / scale)
 
 
 def _trade_factor(feasible: Sequence[Belief], mean: Array, trade: Trade) -> Array:

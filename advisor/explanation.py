@@ -15,6 +15,7 @@ _LEVEL_SOURCE = {
     "prior": "stored profiles of similar tasks",
     "theory": "the cards of the losses",
 }
+_WORTH_SAYING = 0.05  # of the horizon: nobody asks for a shorter one
 _MIN_EXPERIMENT_SECONDS = 30.0
 _FINISH_FACTOR = 1.5  # evaluation, start-up and the settings that are dropped on the way
 
@@ -144,7 +145,7 @@ def _overtaking(best: Entry, rest: Sequence[Entry], task: Task) -> list[Reason]:
     for entry in rest:
         theirs = _by_seconds(entry.belief)
         lead = [s for s, value in theirs if value > _value_at(ours, s) > 0]
-        if not lead:
+        if not lead or max(lead) < _WORTH_SAYING * best.belief.horizon_seconds:
             continue
         text = (
             f"Below about {_duration(max(lead))} of training {entry.belief.candidate.loss} leads: "

@@ -1,10 +1,9 @@
 """The curves at the horizon, with their uncertainty, from the points measured so far.
 
-Two questions, answered apart. How high will the best of the task get? A bank of growth curves is
-fitted to the envelope of all candidates: this level is shared, so it widens what is shown of a
-candidate but not a comparison. How close to the best will this candidate end? It follows from how
-close it is now, at the same share of the horizon: early differences fade (a small learning rate
-starts low and ends level), late ones stay. `docs/decisions/` holds how both were measured.
+The reference is the curve that has come furthest: what it will reach is shared by all forecasts, so
+its uncertainty widens what is shown of a candidate but not a comparison. Every other candidate is
+set against it at the same share of the horizon: early differences fade (a small learning rate
+starts low and ends level), late ones stay. `docs/decisions/` holds how this was measured.
 """
 
 from collections.abc import Sequence
@@ -18,12 +17,13 @@ Array = npt.NDArray[np.float64]
 SEED_SD = 0.012  # of the value: seed to seed, 0.3% to 1.4% in our first measurements
 TO_80_PERCENT = 1.2816
 
-# log(final / best final) = -gap + fade * log(value / best at the same share) + N(0, sd^2), by log2
-# of the share of the horizon: regressions over the full grids of benchmarks/truth.py.
+# log(final / reference's final) = fade * log(value / reference's value at the same share)
+# + N(0, sd^2), by log2 of the share: regressions over the full grids of benchmarks/truth.py.
 _LOG2_SHARE = np.array([-8.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
-_GAP = np.array([0.15, 0.08, 0.07, 0.06, 0.05, 0.04, 0.02, 0.0])
-_FADE = np.array([0.08, 0.20, 0.25, 0.33, 0.45, 0.55, 0.70, 1.0])
-_RELATIVE_SD = np.array([0.25, 0.21, 0.18, 0.15, 0.12, 0.09, 0.05, 0.0])
+_FADE = np.array([0.08, 0.18, 0.24, 0.32, 0.48, 0.55, 0.72, 1.0])
+_RELATIVE_SD = np.array([0.25, 0.18, 0.16, 0.14, 0.12, 0.10, 0.055, 0.0])
+# A curve that has not risen over the last doubling, after a fifth of the horizon, has peaked.
+_PEAKED_FROM, _PEAKED_SD = 0.2, 0.02
 
 _STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
 _HALF_TIMES = np.logspace(-3.5, 1.0, 19)  # as shares of the horizon
@@ -51,6 +51,14 @@ class Curve:
         """The share of the horizon it has come to, at most 1."""
         return float(min(1.0, self.shares[-1] * 1.0001))
 
+    @property
+    def has_peaked(self) -> bool:
+        """Whether the best value so far is older than half of all its examples."""
+        if self.reach < _PEAKED_FROM:
+            return False
+        before = self.values[self.shares <= self.shares[-1] / 2]
+        return bool(len(before)) and float(before[-1]) >= float(self.values[-1])
+
     def at(self, shares: Array) -> Array:
         """Its values at these shares, log-interpolated; NaN beyond its reach, 0 before it began."""
         inside = np.interp(np.log(shares), np.log(self.shares), self.values, left=0.0)
@@ -66,36 +74,32 @@ class Outlook:
 
 
 class Field:
-    """All curves of a task together: the level of the best, and where each stands against it."""
+    """All curves of a task together: the reference, and where each stands against it."""
 
     def __init__(self, curves: Sequence[Curve]) -> None:
         self._knots = 2.0 ** np.arange(-16.0, 0.5, 0.5)
-        heights = np.array([c.at(self._knots) for c in curves])
-        counts = np.isfinite(heights).any(0)
-        self._best = np.where(counts, np.nan_to_num(heights).max(0), np.nan)
-        reach = max(c.reach for c in curves)
-        seen = counts & (self._best > 0)
-        if reach >= 1.0 or not seen.any():
-            self.level = max(_TINY, *(float(c.values[-1]) for c in curves))
-            self.level_sd = 0.0 if reach >= 1.0 else 1.0
+        self._reference = max(curves, key=lambda c: (round(c.reach, 2), c.values[-1]))
+        self._heights = self._reference.at(self._knots)
+        last = max(float(self._reference.values[-1]), _TINY)
+        if self._reference.reach >= 1.0 or self._reference.has_peaked:
+            self.level, self.level_sd = last, 0.0
             return
-        envelope = Curve(self._knots[seen], np.maximum.accumulate(self._best[seen]))
-        mean, sd = _grow(envelope, np.array([1.0]))
+        mean, sd = _grow(self._reference, np.array([1.0]))
         self.level, self.level_sd = float(mean[0]), float(sd[0] / mean[0])
 
     def outlook(self, curve: Curve, n_seeds: int) -> Outlook:
         """A candidate at the horizon: its measurement there, or its share of the level."""
-        seed_sd = SEED_SD / np.sqrt(n_seeds)
+        seed_sd, last = SEED_SD / np.sqrt(n_seeds), float(curve.values[-1])
         if curve.reach >= 1.0:
             value = float(curve.at(np.array([1.0]))[0])
             return Outlook(value, seed_sd * value)
+        if curve.has_peaked:
+            return Outlook(last, float(np.hypot(_PEAKED_SD, seed_sd)) * last)
         log2_share = float(np.log2(curve.reach))
-        gap, fade, sd = (
-            float(np.interp(log2_share, _LOG2_SHARE, table))
-            for table in (_GAP, _FADE, _RELATIVE_SD)
+        fade, sd = (
+            float(np.interp(log2_share, _LOG2_SHARE, table)) for table in (_FADE, _RELATIVE_SD)
         )
-        behind = self._log_behind(curve)
-        mean = max(float(curve.values[-1]), self.level * float(np.exp(fade * behind - gap)))
+        mean = max(last, self.level * float(np.exp(fade * self._log_behind(curve))))
         return Outlook(mean, mean * float(np.hypot(sd, seed_sd)))
 
     def path(self, curve: Curve, outlook: Outlook, shares: Array) -> tuple[Array, Array]:
@@ -114,14 +118,14 @@ class Field:
         return mean, sd
 
     def _log_behind(self, curve: Curve) -> float:
-        """log of its value over the best one at the last knot that it has reached."""
+        """log of its value over the reference's, at the last knot that both have reached."""
         heights = curve.at(self._knots)
-        reached = np.flatnonzero(np.isfinite(heights))
-        if not len(reached):
+        both = np.flatnonzero(np.isfinite(heights) & (self._heights > 0))
+        if not len(both):
             return 0.0
-        last = reached[-1]
-        floor = 0.01 * self._best[last]  # a curve that is still flat is a hundredth, not zero
-        return float(np.log(max(heights[last], floor, _TINY) / max(self._best[last], _TINY)))
+        theirs = float(self._heights[both[-1]])
+        ours = max(float(heights[both[-1]]), 0.01 * theirs)  # still flat: a hundredth, not zero
+        return float(np.log(max(ours, _TINY) / max(theirs, _TINY)))
 
 
 def _grow(curve: Curve, shares: Array) -> tuple[Array, Array]:

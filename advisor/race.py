@@ -63,7 +63,7 @@ class Race:
         budget_seconds: float,
         profiles: Sequence[Profile] = (),
         seed: int = 0,
-        max_seeds: int = 3,
+        max_seeds: int = 5,
     ) -> None:
         self._prepared, self._space = prepared, space
         self._seed, self._max_seeds = seed, max_seeds

@@ -8,7 +8,7 @@ from advisor.card import Consistency
 from advisor.catalogue import known_loss
 from advisor.decision import Decision, Entry, decide
 from advisor.errors import TaskInvalidError
-from advisor.evidence import Device, Profile, StepCost
+from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.explanation import entry_reasons, next_experiment, reasons, warnings
 from advisor.forecast import TO_80_PERCENT
 from advisor.recommendation import RankedCandidate, Recommendation
@@ -37,7 +37,7 @@ def recommend(
     if statistics is None:
         raise TaskInvalidError("statistics: the size of the task is not known; give its statistics")
     own, others = _own_and_others(profiles, prepared)
-    space = candidates(task, statistics)
+    space = _with_measured(task, candidates(task, statistics), own)
     believed = beliefs(task, statistics, space, own, others, device, costs)
     _check_feasible(believed)
     decision = decide(believed, task.trade)
@@ -80,6 +80,20 @@ def _own_and_others(
         else:
             others.append(profile)
     return list(own.values()), others
+
+
+def _with_measured(
+    task: Task, space: dict[str, tuple[Candidate, ...]], own: Sequence[Profile]
+) -> dict[str, tuple[Candidate, ...]]:
+    """The space, and what was measured outside of it, unless the task names the settings itself."""
+    known = {c.key for group in space.values() for c in group}
+    found = {loss: list(group) for loss, group in space.items()}
+    for profile in own:
+        candidate = profile.candidate
+        named = candidate.loss in task.losses.settings
+        if candidate.loss in found and candidate.key not in known and not named:
+            found[candidate.loss].append(candidate)
+    return {loss: tuple(group) for loss, group in found.items()}
 
 
 def _check_feasible(believed: Sequence[Belief]) -> None:

@@ -151,7 +151,8 @@ def test_a_short_horizon_gets_another_answer_than_a_long_one() -> None:
 
     answers = {}
     for name, horizon in {"short": Horizon(seconds=2), "long": Horizon(epochs=400)}.items():
-        asked = task(horizon=horizon, losses={"include": ["softmax", "sampled_softmax"]})
+        losses = {"include": ["softmax", "sampled_softmax"]}
+        asked = task(horizon=horizon, losses=losses, trade={"speed": 0})
         race = new_race(asked, 2000)
         run(race, 2000, shape)
         answers[name] = recommend(
