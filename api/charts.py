@@ -32,6 +32,7 @@ _MARKERS = {
 }
 _OTHER_MARKERS = ("hexagon", "pentagon", "triangle-down", "cross", "hourglass")
 _SIZE_MIN, _SIZE_SPAN = 10.0, 24.0
+_SIDES = ("top right", "bottom right", "top left", "bottom left")
 Trace = dict[str, Any]
 
 
@@ -156,6 +157,10 @@ def _front(answer: Recommendation) -> Chart | None:
     most = max((r.peak_bytes or 0 for r in shown), default=0) or 1
     spans = [r.train_seconds for r in shown if r.train_seconds]
     seconds = [bound for span in spans for bound in (span.low, span.high)]
+    traces = [_front_trace(r, most) for r in shown]
+    # Neighbours get their names on different sides.
+    for number, trace in enumerate(sorted(traces, key=lambda t: t["x"])):
+        trace["textposition"] = _SIDES[number % len(_SIDES)]
     layout = {
         "xaxis": _log_axis("training seconds to 99% of its value", seconds),
         "yaxis": {"title": {"text": f"{answer.task.metric} at the horizon"}},
@@ -169,7 +174,7 @@ def _front(answer: Recommendation) -> Chart | None:
             "intervals. Filled marks are on the Pareto front: no other loss is at least as good "
             "in all three."
         ),
-        figure={"data": [_front_trace(r, most) for r in shown], "layout": layout},
+        figure={"data": traces, "layout": layout},
         columns=("loss", answer.task.metric, "train time", "peak memory", "Pareto front"),
         rows=tuple(_front_row(r) for r in shown),
     )
@@ -188,7 +193,6 @@ def _front_trace(ranked: RankedCandidate, most_bytes: int) -> Trace:
         "error_y": _bar(metric.low, metric.mean, metric.high, ink),
         "mode": "markers+text",
         "text": [ranked.loss],
-        "textposition": "top right",
         "marker": {
             "symbol": "circle" if ranked.pareto else "circle-open",
             "size": _SIZE_MIN + _SIZE_SPAN * ((peak or 0) / most_bytes) ** 0.5,

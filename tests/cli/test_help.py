@@ -25,12 +25,13 @@ def test_a_command_explains_itself(tmp_path: Path, command: str) -> None:
 
 
 def test_help_lists_all_commands_in_under_point_six_seconds(tmp_path: Path) -> None:
+    listed = run(tmp_path, "--help").stdout
+    assert all(f" {command} " in listed for command in (*COMMANDS, "db"))
     took = list[float]()
     for _ in range(4):
         started = time.monotonic()
-        ended = run(tmp_path, "--help")
+        run(tmp_path, "--help")
         took.append(time.monotonic() - started)
-    assert all(f" {command} " in ended.stdout for command in (*COMMANDS, "db"))
     assert min(took) < 0.6
 
 

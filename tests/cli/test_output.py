@@ -116,8 +116,7 @@ def _events() -> tuple[DataPrepared, Probed, LegStarted, LegEnded]:
     prepared = Prepared(
         task=task, task_fingerprint="f", statistics=statistics, device=DEVICE, dataset_dir="/d"
     )
-    settings = {"learning_rate": 0.003, "weight_decay": 1e-4}
-    candidate = Candidate(loss="softmax", settings=settings)
+    candidate = Candidate(loss="softmax", settings={"learning_rate": 0.003, "weight_decay": 1e-4})
     cost = StepCost(
         candidate=candidate,
         outcome="completed",
