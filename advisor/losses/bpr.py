@@ -27,7 +27,7 @@ CARD = LossCard(
         ),
         Setting(
             name="weight_decay",
-            choices=(1e-5, 1e-4),
+            choices=(1e-4, 1e-5),
             minimum=0,
             maximum=10,
             description="L2 term of Adam on the touched rows, for the classes and the encoder",
