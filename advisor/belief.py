@@ -167,7 +167,7 @@ def _curve(profile: Profile, horizon_examples: int) -> Curve:
     if profile.outcome == "diverged":  # best so far stands; nothing more will come
         examples.append(max(examples[-1] + 1.0, float(horizon_examples)))
         values.append(values[-1])
-    return Curve.of(examples, values, horizon_examples)
+    return Curve.of(examples, values, horizon_examples, profile.candidate.loss)
 
 
 def _blank(

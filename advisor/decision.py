@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 _N_DRAWS = 4000
 _RECOMMEND_AT = 0.8
 _TIE_WIDTH = 0.01
-_CAUTION = 0.3  # the pick is the highest mean less so many standard deviations
+_CAUTION = 0.5  # the pick is the highest mean less so many standard deviations
 _TIME_COUNTS_FROM = 0.5  # of the best mean: a loss that learns nothing is not "fast"
 
 # Spread of what a curve's end adds to what is seen of it, by what candidates have in common.

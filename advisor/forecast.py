@@ -1,8 +1,9 @@
 """The curves at the horizon, with their uncertainty, from the points measured so far.
 
-The reference is the curve that has come furthest: what it will reach is shared by all forecasts, so
-its uncertainty widens what is shown of a candidate but not a comparison. Every other candidate is
-set against it at the same share of the horizon: early differences fade (a small learning rate
+The reference is the curve that has come furthest - of the same loss, once one of them is there,
+else of all: what it will reach is shared by the forecasts, so its uncertainty widens what is shown
+of a candidate but not a comparison. Every other candidate is set against its reference at the same
+share of the horizon: early differences fade (a small learning rate
 starts low and ends level), late ones stay. `docs/decisions/` holds how this was measured.
 """
 
@@ -22,8 +23,9 @@ TO_80_PERCENT = 1.2816
 _LOG2_SHARE = np.array([-8.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
 _FADE = np.array([0.08, 0.18, 0.24, 0.32, 0.48, 0.55, 0.72, 1.0])
 _RELATIVE_SD = np.array([0.25, 0.18, 0.16, 0.14, 0.12, 0.10, 0.055, 0.0])
-# A curve that has not risen over the last doubling, after a fifth of the horizon, has peaked.
-_PEAKED_FROM, _PEAKED_SD = 0.2, 0.02
+# A good curve that has not risen over the last doubling, after a fifth of the horizon, has peaked;
+# one far behind may stand on the plateau where it has learnt the popularity of classes only.
+_PEAKED_FROM, _PEAKED_BEHIND, _PEAKED_SD = 0.2, -0.25, 0.02
 
 _STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
 _HALF_TIMES = np.logspace(-3.5, 1.0, 19)  # as shares of the horizon
@@ -41,10 +43,14 @@ class Curve:
 
     shares: Array
     values: Array
+    loss: str
 
     @classmethod
-    def of(cls, examples: Sequence[float], values: Sequence[float], horizon: float) -> "Curve":
-        return cls(np.asarray(examples, dtype=float) / horizon, np.asarray(values, dtype=float))
+    def of(
+        cls, examples: Sequence[float], values: Sequence[float], horizon: float, loss: str = ""
+    ) -> "Curve":
+        shares = np.asarray(examples, dtype=float) / horizon
+        return cls(shares, np.asarray(values, dtype=float), loss)
 
     @property
     def reach(self) -> float:
@@ -78,10 +84,14 @@ class Field:
 
     def __init__(self, curves: Sequence[Curve]) -> None:
         self._knots = 2.0 ** np.arange(-16.0, 0.5, 0.5)
-        self._reference = max(curves, key=lambda c: (round(c.reach, 2), c.values[-1]))
-        self._heights = self._reference.at(self._knots)
+        self._reference = _furthest(curves)
+        there = [c for c in curves if c.reach >= 1.0]
+        self._of_loss = {
+            loss: _furthest([c for c in there if c.loss == loss])
+            for loss in {c.loss for c in there}
+        }
         last = max(float(self._reference.values[-1]), _TINY)
-        if self._reference.reach >= 1.0 or self._reference.has_peaked:
+        if there:
             self.level, self.level_sd = last, 0.0
             return
         mean, sd = _grow(self._reference, np.array([1.0]))
@@ -93,13 +103,16 @@ class Field:
         if curve.reach >= 1.0:
             value = float(curve.at(np.array([1.0]))[0])
             return Outlook(value, seed_sd * value)
-        if curve.has_peaked:
+        reference = self._of_loss.get(curve.loss, self._reference)
+        behind = self._log_behind(curve, reference)
+        if curve.has_peaked and behind > _PEAKED_BEHIND:
             return Outlook(last, float(np.hypot(_PEAKED_SD, seed_sd)) * last)
         log2_share = float(np.log2(curve.reach))
         fade, sd = (
             float(np.interp(log2_share, _LOG2_SHARE, table)) for table in (_FADE, _RELATIVE_SD)
         )
-        mean = max(last, self.level * float(np.exp(fade * self._log_behind(curve))))
+        level = self.level if reference is self._reference else float(reference.values[-1])
+        mean = max(last, level * float(np.exp(fade * behind)))
         return Outlook(mean, mean * float(np.hypot(sd, seed_sd)))
 
     def path(self, curve: Curve, outlook: Outlook, shares: Array) -> tuple[Array, Array]:
@@ -117,15 +130,19 @@ class Field:
         sd = np.where(measured, SEED_SD * mean, np.hypot(SEED_SD * mean, outlook.sd * to_go**0.5))
         return mean, sd
 
-    def _log_behind(self, curve: Curve) -> float:
+    def _log_behind(self, curve: Curve, reference: Curve) -> float:
         """log of its value over the reference's, at the last knot that both have reached."""
-        heights = curve.at(self._knots)
-        both = np.flatnonzero(np.isfinite(heights) & (self._heights > 0))
+        heights, against = curve.at(self._knots), reference.at(self._knots)
+        both = np.flatnonzero(np.isfinite(heights) & (np.nan_to_num(against) > 0))
         if not len(both):
             return 0.0
-        theirs = float(self._heights[both[-1]])
+        theirs = float(against[both[-1]])
         ours = max(float(heights[both[-1]]), 0.01 * theirs)  # still flat: a hundredth, not zero
         return float(np.log(max(ours, _TINY) / max(theirs, _TINY)))
+
+
+def _furthest(curves: Sequence[Curve]) -> Curve:
+    return max(curves, key=lambda c: (round(c.reach, 2), float(c.values[-1])))
 
 
 def _grow(curve: Curve, shares: Array) -> tuple[Array, Array]:

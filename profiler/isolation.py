@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,14 @@ def in_child(
 
 def _start(
     function: str, arguments: dict[str, Any], preload_torch: bool
-) -> tuple[mp.process.BaseProcess, connection.Connection]:
-    context = mp.get_context("forkserver" if preload_torch else "spawn")
+) -> tuple[BaseProcess, connection.Connection]:
+    forked, plain = mp.get_context("forkserver"), mp.get_context("spawn")
     with _start_lock, _main_file_hidden(), _waiting_threads_sleep():
         if preload_torch:
-            context.set_forkserver_preload(_PRELOADED)
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(sender, function, arguments), daemon=True)
+            forked.set_forkserver_preload(_PRELOADED)
+        receiver, sender = plain.Pipe(duplex=False)
+        start = forked.Process if preload_torch else plain.Process
+        process = start(target=_child, args=(sender, function, arguments), daemon=True)
         process.start()
         sender.close()
     return process, receiver

@@ -24,7 +24,13 @@ def run_leg_in_child(
     """
     started = time.monotonic()
     measurements: list[Measurement] = []
-    outcome, detail, examples, train_seconds, peak_bytes = "failed", None, leg.from_examples, 0.0, None
+    outcome, detail, examples, train_seconds, peak_bytes = (
+        "failed",
+        None,
+        leg.from_examples,
+        0.0,
+        None,
+    )
     arguments = {
         "prepared": prepared,
         "leg": leg,

@@ -59,7 +59,8 @@ class TrialState:
 
     def score(self, rows: torch.Tensor) -> torch.Tensor:
         """Raw scores [B, C] of these rows over the full catalogue."""
-        return self.layer.scores(self.encoder(rows))
+        scores: torch.Tensor = self.layer.scores(self.encoder(rows))  # pyright: ignore[reportCallIssue]  # a Module says nothing of its methods
+        return scores
 
     def is_finite(self) -> bool:
         """Whether every parameter is finite."""
