@@ -9,6 +9,7 @@ and a fence for a frozen one that comes back.
 import asyncio
 import fcntl
 import logging
+import multiprocessing
 import os
 import socket
 import threading
@@ -30,11 +31,11 @@ from store.database import parse_url
 # Work that is pending under another version is never taken up again: see docs of DBOS.
 APPLICATION_VERSION = "calibrations-1"
 POLL_SECONDS = 0.2
-BEAT_SECONDS = 2.0
-RECONCILE_EVERY_BEATS = 15
-STOP_SECONDS = 5.0
+BEAT_SECONDS = 1.0
+RECONCILE_EVERY_BEATS = 30
+STOP_SECONDS = 3.0
 _WORKFLOW = "calibration"
-_DEAD_LETTERS = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 _log = logging.getLogger(__name__)
 
@@ -80,13 +81,15 @@ class Engine:
     def stop(self) -> None:
         """Stop within seconds; what runs is left for the next start, or for another worker."""
         self._stopping.set()
+        # Only now: what becomes of a child is not told any more. Who waits for one goes on.
+        for child in multiprocessing.active_children():
+            child.kill()
         for thread in self._threads:
             thread.join(STOP_SECONDS)
         DBOS.destroy(destroy_registry=True)
-        if self._runs:
+        if self._slot is not None:
             with suppress(Exception):  # the database may be what we stop for
                 self._service.store.workers.forget(self.id)
-        if self._slot is not None:
             self._slot.close()
 
     def check_tag(self, tag: str) -> None:
@@ -259,7 +262,7 @@ class Engine:
             workflow: WorkflowStatus | None = DBOS.get_workflow_status(calibration.id)
             if workflow is None:
                 self.enqueue(calibration)
-            elif workflow.status in _DEAD_LETTERS:
+            elif workflow.status in _OVER:
                 sentence = f"the engine gave it up ({workflow.status}); ask for it again"
                 self._service.store.calibrations.finish(calibration.id, "failed", error=sentence)
 

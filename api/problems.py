@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from advisor.errors import (
@@ -42,6 +43,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AdvisorError, _on_advisor_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(OperationalError, _on_outage)
+    app.add_exception_handler(InterfaceError, _on_outage)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -87,6 +90,12 @@ def _on_http_error(request: Request, error: Exception) -> Response:
     elif error.status_code == 405:
         detail = f"{request.method} is not allowed at {request.url.path}"
     return _problem(request, name, phrase, error.status_code, detail, headers=error.headers)
+
+
+def _on_outage(request: Request, error: Exception) -> Response:
+    _log.error("the database does not answer: %s", error)
+    detail = "the database does not answer; try again in a while"
+    return _problem(request, "unavailable", "Unavailable", 503, detail)
 
 
 def _on_unexpected(request: Request, error: Exception) -> Response:

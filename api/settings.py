@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     )
     budget_seconds_max: float = Field(default=86400.0, gt=0)
     dead_after_seconds: float = Field(
-        default=30.0, ge=6, description="a worker that is silent for so long is taken as dead"
+        default=30.0, ge=3, description="a worker that is silent for so long is taken as dead"
     )
 
     @model_validator(mode="before")

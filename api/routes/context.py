@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import BeforeValidator, Field
 
 from api.jobs import Engine
 from api.settings import Settings
@@ -31,4 +32,8 @@ _TEXT = r"^[^\x00-\x1f]*$"
 Id = Annotated[str, Path(max_length=100, pattern=_TEXT)]
 Filter = Annotated[str | None, Query(max_length=200, pattern=_TEXT)]
 PageSize = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-PageToken = Annotated[str | None, Query(max_length=500)]
+PageToken = Annotated[
+    Annotated[str, Field(max_length=500)] | None,
+    BeforeValidator(lambda token: token or None),  # an empty one is the first page
+    Query(),
+]

@@ -63,12 +63,12 @@ def run(
     except CalibrationInterruptedError:
         raise
     except AdvisorError as error:
+        check()  # whoever stops this process may have ended the child that failed
         return _failed(service, calibration_id, str(error))
     except Exception as error:
+        check()
         _log.exception("calibration %s failed", calibration_id)
-        sentence = (
-            f"failed unexpectedly with {type(error).__name__}; the log of its worker says why"
-        )
+        sentence = f"failed unexpectedly ({type(error).__name__}); its worker's log says why"
         return _failed(service, calibration_id, sentence)
 
 

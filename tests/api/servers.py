@@ -147,6 +147,12 @@ class Site:
     def calibration(self, calibration_id: str) -> dict[str, Any]:
         return self.http.get(f"/v1/calibrations/{calibration_id}").json()
 
+    def calibration_status(self, calibration_id: str) -> str:
+        """How it stands in the database, whether a server runs or not."""
+        query = sa.text("SELECT status FROM calibrations WHERE id = :id")
+        with self._engine.connect() as connection:
+            return connection.execute(query, {"id": calibration_id}).scalar_one()
+
     def ended(self, calibration_id: str) -> dict[str, Any]:
         """The calibration once it has ended."""
 
@@ -175,6 +181,29 @@ class Site:
         with self._engine.connect() as connection:
             rows = connection.execute(sa.text("SELECT * FROM legs")).mappings()
             return {row["id"]: dict(row) for row in rows}
+
+    def legs_of(self, trial_id: str) -> list[dict[str, Any]]:
+        return [leg for leg in self.legs().values() if leg["trial_id"] == trial_id]
+
+    def drop_connections(self) -> None:
+        """PostgreSQL ends every connection to this database but the one that asks."""
+        name = sa.make_url(self.database_url).database
+        ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        with self._engine.connect() as connection:
+            others = "WHERE datname = :name AND pid <> pg_backend_pid()"
+            connection.execute(sa.text(f"{ends} {others}"), {"name": name})
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """PostgreSQL has no such database meanwhile, and all connections to it have ended."""
+        url = sa.make_url(self.database_url)
+        engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        self._engine.dispose()
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {url.database} WITH (FORCE)")
+            yield
+            connection.exec_driver_sql(f"CREATE DATABASE {url.database}")
+        engine.dispose()
 
     def close(self) -> None:
         self.http.close()

@@ -1,10 +1,14 @@
 """kill -9 and SIGTERM in the middle of a calibration: it goes on, and trains no told leg again."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.api.servers import Site
+from tests.api.servers import Program, Site, eventually, site
+from tests.databases import sqlite_url
 
 BUDGET_SECONDS = 8
 
@@ -30,11 +34,11 @@ def _check_went_on(site: Site, calibration_id: str, told_before: dict[str, Any])
     assert answer["task"] == ended["task"]
 
 
-@pytest.mark.parametrize("time", range(3))
-def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site, time: int) -> None:
+@pytest.mark.parametrize("more", range(3))
+def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site, more: int) -> None:
     server = own_site.serve()
     calibration_id = own_site.calibrate(BUDGET_SECONDS)
-    own_site.told(calibration_id, at_least=3 + time)
+    own_site.told(calibration_id, at_least=3 + more)
     server.kill()
     told_before = _told(own_site.legs())
     assert len(told_before) >= 3
@@ -43,10 +47,28 @@ def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site,
     assert again.terminate() < 10
 
 
-def test_a_server_told_to_stop_ends_soon_and_goes_on_after_its_restart(own_site: Site) -> None:
-    server = own_site.serve()
-    calibration_id = own_site.calibrate(BUDGET_SECONDS)
-    own_site.told(calibration_id, at_least=3)
-    assert server.terminate() < 10
-    assert own_site.serve().process.poll() is None
-    _check_went_on(own_site, calibration_id, _told(own_site.legs()))
+def test_a_server_told_to_stop_ends_soon_and_goes_on_after_its_restart(tmp_path: Path) -> None:
+    with site(sqlite_url(tmp_path), tmp_path) as own_site:
+        server = own_site.serve()
+        calibration_id = own_site.calibrate(BUDGET_SECONDS)
+        own_site.told(calibration_id, at_least=3)
+        assert server.terminate() < 10
+        told_before = _told(own_site.legs())
+        assert own_site.calibration_status(calibration_id) == "running"
+        own_site.serve()
+        _check_went_on(own_site, calibration_id, told_before)
+
+
+def test_a_server_told_to_stop_does_not_wait_for_a_file_to_be_read(tmp_path: Path) -> None:
+    with site(sqlite_url(tmp_path), tmp_path) as own_site, ThreadPoolExecutor() as pool:
+        server = own_site.serve()
+        body = {"task": own_site.task()}
+        asked = pool.submit(own_site.http.post, "/v1/recommendations", json=body)
+        eventually(lambda: _readers(server))[0].suspend()
+        assert server.terminate() < 10
+        assert asked.exception(timeout=5) or asked.result().is_error
+
+
+def _readers(server: Program) -> list[psutil.Process]:
+    # The one kind of child that is not forked from a server process with torch in it.
+    return [c for c in server.children() if any("spawn_main" in word for word in c.cmdline())]

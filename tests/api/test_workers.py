@@ -1,0 +1,113 @@
+"""Several processes on one PostgreSQL: the server queues, workers run, dead ones are rescued."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.api.servers import Program, Site, eventually, site
+from tests.databases import postgresql_database
+
+QUEUES_ONLY = {"ADVISOR_RUNS_CALIBRATIONS": "false", "ADVISOR_DEAD_AFTER_SECONDS": "4"}
+
+
+@pytest.fixture
+def shared_site(postgresql: sa.URL, tmp_path: Path) -> Iterator[Site]:
+    """A site on PostgreSQL, with a server that only queues."""
+    with postgresql_database(postgresql) as url, site(url, tmp_path) as found:
+        found.serve(**QUEUES_ONLY)
+        yield found
+
+
+def _worker(site: Site, slot: str, tag: str = "cpu") -> Program:
+    return site.work(ADVISOR_DEVICE_SLOT=slot, ADVISOR_TAG=tag, ADVISOR_DEAD_AFTER_SECONDS="4")
+
+
+def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> None:
+    first = _worker(shared_site, "cpu0")
+    calibration_id = shared_site.calibrate(10)
+    shared_site.told(calibration_id, at_least=3)
+    first.kill()
+    told_before = {i: leg for i, leg in shared_site.legs().items() if leg["status"] == "told"}
+    second = _worker(shared_site, "cpu1")
+    ended = shared_site.ended(calibration_id)
+    assert ended["status"] == "succeeded", ended
+    legs = shared_site.legs()
+    assert len(legs) > len(told_before)
+    assert {i: legs[i] for i in told_before} == told_before
+    assert second.terminate() < 10
+
+
+def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) -> None:
+    first = _worker(shared_site, "cpu0")
+    calibration_id = shared_site.calibrate(10)
+    shared_site.told(calibration_id, at_least=3)
+    first.process.send_signal(signal.SIGSTOP)
+    second = _worker(shared_site, "cpu1")
+    n_told = len(shared_site.legs())
+    eventually(lambda: len(shared_site.legs()) > n_told + 2)
+    first.process.send_signal(signal.SIGCONT)
+    ended = shared_site.ended(calibration_id)
+    assert ended["status"] == "succeeded", ended
+    eventually(lambda: "another worker has taken it over" in first.log.read_text())
+    assert "failed" not in second.log.read_text()
+    # At most the leg that was frozen, and perhaps one that it had begun, was leased twice.
+    trials = shared_site.trials(calibration_id)
+    n_attempts = sum(trial["attempts"] for trial in trials)
+    assert n_attempts - sum(trial["legs_told"] for trial in trials) <= 1
+
+
+def test_a_calibration_waits_for_a_worker_with_its_tag(shared_site: Site) -> None:
+    _worker(shared_site, "cpu0", tag="cpu")
+    body = {
+        "task": shared_site.task(losses={"include": ["bpr"]}),
+        "budget_seconds": 3,
+        "device_tag": "h100",
+    }
+    waiting = shared_site.http.post("/v1/calibrations", json=body).json()
+    other = shared_site.calibrate(3, losses={"include": ["bpr"]})
+    assert shared_site.ended(other)["status"] == "succeeded"
+    assert shared_site.calibration(waiting["id"])["status"] == "queued"
+    _worker(shared_site, "gpu0", tag="h100")
+    assert shared_site.ended(waiting["id"])["status"] == "succeeded"
+
+
+def test_a_slot_is_served_by_one_process_only(shared_site: Site) -> None:
+    first = _worker(shared_site, "cpu0")
+    eventually(lambda: (shared_site.data_dir / "workers" / "cpu0.lock").exists())
+    second = _worker(shared_site, "cpu0")
+    assert second.process.wait(timeout=60) != 0
+    assert "another process serves the device slot 'cpu0'" in second.log.read_text()
+    assert first.process.poll() is None
+
+
+def test_a_database_that_drops_all_connections_is_waited_for(shared_site: Site) -> None:
+    _worker(shared_site, "cpu0")
+    calibration_id = shared_site.calibrate(10)
+    for n_told in (2, 5):
+        shared_site.told(calibration_id, at_least=n_told)
+        shared_site.drop_connections()
+    ended = eventually(lambda: _ended(shared_site, calibration_id))
+    assert ended["status"] == "succeeded", ended
+    eventually(lambda: shared_site.http.get("/readyz").status_code == 200)
+
+
+def _ended(site: Site, calibration_id: str) -> dict[str, Any] | None:
+    answer = site.http.get(f"/v1/calibrations/{calibration_id}")
+    if answer.status_code == 503 or answer.json()["status"] in ("queued", "running"):
+        return None
+    return answer.json()
+
+
+def test_without_its_database_a_server_lives_but_is_not_ready(shared_site: Site) -> None:
+    with shared_site.without_database():
+        answer = shared_site.http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"] == "the database does not answer"
+        assert shared_site.http.get("/v1/devices").status_code == 503
+        assert shared_site.http.get("/healthz").status_code == 200
+        assert shared_site.programs[0].terminate() < 10
