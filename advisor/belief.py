@@ -56,6 +56,11 @@ class Belief:
         return per_example.mean * self.horizon_examples if per_example else float("inf")
 
     @property
+    def is_measured(self) -> bool:
+        """Whether this very candidate has a curve on this task."""
+        return self.sight is not None
+
+    @property
     def is_at_horizon(self) -> bool:
         ended = self.profile is not None and self.profile.outcome == "diverged"
         return ended or self.examples >= self.horizon_examples

@@ -59,6 +59,9 @@ def decide(candidates: Sequence[Belief], trade: Trade, seed: int = 0) -> Decisio
     sd = np.array([b.sd for b in feasible])
     factor = _trade_factor(feasible, mean, trade)
     caution = (mean - _CAUTION * sd) * factor
+    measured = np.array([b.is_measured for b in feasible])
+    if measured.any():  # what nobody has trained may be best, but is not what one recommends
+        caution = np.where(measured, caution, caution - 2 * mean.max())
     draws = np.maximum(mean + sd * _noise(feasible, np.random.default_rng(seed)), 0.0)
     utility = draws * factor
     losses = np.array([b.candidate.loss for b in feasible])

@@ -31,6 +31,8 @@ _OPENING_SHARE = 0.35  # of the budget, at most, for first legs
 _FIRST_FRACTIONS = (1 / 32, 1 / 64, 1 / 128, 1 / 256, 1 / 512)
 _STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 
+_BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
+
 
 @dataclass
 class _Progress:
@@ -124,6 +126,17 @@ class Race:
     def profiles(self) -> tuple[Profile, ...]:
         """What is known of every opened candidate, seeds pooled."""
         return tuple(self._profiles.values())
+
+    def dropped(self) -> tuple[Trial, ...]:
+        """Trials that will not go on: ended early, or beaten beyond their interval."""
+        contenders = self._contenders()
+        best = max((c.belief.mean or 0.0 for c in contenders if not c.is_out), default=0.0)
+        keys = {
+            c.belief.candidate.key
+            for c in contenders
+            if c.is_out or (c.belief.mean or 0.0) + _BEATEN_BY_SD * c.belief.sd < best
+        }
+        return tuple(p.trial for key in keys for p in self._trials.get(key, ()))
 
     def _beliefs(self) -> list[Belief]:
         return updated(tuple(self._start.values()), self.profiles())

@@ -85,6 +85,7 @@ def calibrate(
         on_event(
             LegEnded(report=report, leader=leader, leader_value=value, seconds_left=seconds_left())
         )
+    workspace.delete_states(prepared.task_fingerprint, race.dropped())
     recommendation = recommend(
         task,
         (*race.profiles(), *profiles),

@@ -1,10 +1,12 @@
 """Workspace: where calibrations keep datasets and trial states, and what a leg may use."""
 
+import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.evidence import Device
+from advisor.evidence import Device, Trial
 from profiler.device import this_device
 
 
@@ -29,3 +31,8 @@ class Workspace:
     def states_dir(self, task_fingerprint: str) -> Path:
         """Trial states of a task on this device."""
         return self.data_dir / "states" / f"{task_fingerprint}-{self.device.id}"
+
+    def delete_states(self, task_fingerprint: str, trials: Iterable[Trial]) -> None:
+        """Forget where these trials stopped; one that is asked again starts again, and says so."""
+        for trial in trials:
+            shutil.rmtree(self.states_dir(task_fingerprint) / trial.id, ignore_errors=True)
