@@ -17,6 +17,7 @@ from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from advisor.search_space import candidates
 from advisor.task import Task
+from profiler.isolation import start_server
 from profiler.leg_in_child import run_leg_in_child
 from profiler.prepare import prepare
 from profiler.probe import probe
@@ -63,6 +64,7 @@ def calibrate(
     def seconds_left() -> float:
         return budget_seconds - spent_seconds - (time.monotonic() - started) - _ANSWER_SECONDS
 
+    start_server()  # it loads torch while the data is read
     prepared = prepare(task, workspace)
     on_event(DataPrepared(prepared=prepared))
     space = candidates(task, prepared.statistics)

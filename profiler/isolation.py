@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,13 @@ def in_child(
         receiver.close()
         process.kill()
         process.join()
+
+
+def start_server() -> None:
+    """Have the server process load torch from now on, while this process does something else."""
+    with _start_lock, _main_file_hidden(), _waiting_threads_sleep():
+        mp.get_context("forkserver").set_forkserver_preload(_PRELOADED)
+        forkserver.ensure_running()
 
 
 def _start(
