@@ -49,8 +49,14 @@ class Curve:
     def of(
         cls, examples: Sequence[float], values: Sequence[float], horizon: float, loss: str = ""
     ) -> "Curve":
-        shares = np.asarray(examples, dtype=float) / horizon
-        return cls(shares, np.asarray(values, dtype=float), loss)
+        """The curve up to the horizon; what was measured beyond it does not count."""
+        shares, heights = np.asarray(examples, dtype=float) / horizon, np.asarray(values, float)
+        if shares[-1] > 1.0:
+            before = shares < 1.0
+            there = np.interp(0.0, np.log(shares), heights)
+            shares = np.append(shares[before], 1.0)
+            heights = np.append(heights[before], there)
+        return cls(shares, heights, loss)
 
     @property
     def reach(self) -> float:
