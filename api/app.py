@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api import problems
-from api.jobs import Engine, running_engine, upgrade_engine
+from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
 from api.routes import calibrations, health, losses, profiles, recommendations, trials
 from api.settings import Settings
 from api.stories.service import Service
@@ -54,13 +54,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve HTTP until a signal; a calibration that runs then goes on at the next start."""
+    """Serve HTTP until a signal; a calibration that runs then goes on at the next start.
+
+    Raises ValueError, StoreOutdatedError or SlotTakenError if it cannot start.
+    """
+    _check_can_start(settings)
     app = create_app(settings)
     uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)
 
 
 def run_worker(settings: Settings) -> None:
-    """Run queued calibrations of this tag on this device until SIGTERM or SIGINT."""
+    """Run queued calibrations of this tag on this device until SIGTERM or SIGINT.
+
+    Raises ValueError, StoreOutdatedError or SlotTakenError if it cannot start.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -73,6 +80,14 @@ def upgrade_database(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     upgrade(settings.database_url)
     upgrade_engine(settings)
+
+
+def _check_can_start(settings: Settings) -> None:
+    """Fail here, in one sentence, rather than inside the server with a traceback."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    open_store(settings.database_url).close()
+    if settings.server_runs_calibrations:
+        taken_slot(settings).close()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ and a fence for a frozen one that comes back.
 
 import asyncio
 import fcntl
+import hashlib
 import logging
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
@@ -31,8 +33,9 @@ from store.database import parse_url
 # Work that is pending under another version is never taken up again: see docs of DBOS.
 APPLICATION_VERSION = "calibrations-1"
 POLL_SECONDS = 0.2
-BEAT_SECONDS = 1.0
-RECONCILE_EVERY_BEATS = 30
+BEATS_TO_DEATH = 10
+RECONCILE_SECONDS = 30.0
+RETRY_SECONDS = 2.0
 STOP_SECONDS = 3.0
 _WORKFLOW = "calibration"
 _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -56,17 +59,16 @@ class Engine:
 
     def __init__(self, settings: Settings, service: Service, *, runs: bool) -> None:
         self._settings, self._service, self._runs = settings, service, runs
-        self._worker_id = f"{socket.gethostname()}-{settings.device_slot}"
-        self.id = self._worker_id if runs else f"{socket.gethostname()}-{os.getpid()}-queues"
+        self.id = _worker_id(settings) if runs else f"{socket.gethostname()}-queues-{os.getpid()}"
         self._stopping = threading.Event()
-        self._beaten_at = time.monotonic()
+        self._beaten_at = _uptime_seconds()
         self._current: str | None = None
         self._threads: list[threading.Thread] = []
         self._slot: TextIO | None = None
 
     def start(self) -> None:
         """Take the slot, launch, and take up what this process or a dead one left; blocks."""
-        self._slot = _taken_slot(self._settings) if self._runs else None
+        self._slot = taken_slot(self._settings) if self._runs else None
         if self._runs:
             self._beat()
         DBOS(config=self._config())
@@ -84,8 +86,9 @@ class Engine:
         # Only now: what becomes of a child is not told any more. Who waits for one goes on.
         for child in multiprocessing.active_children():
             child.kill()
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
         DBOS.destroy(destroy_registry=True)
         if self._slot is not None:
             with suppress(Exception):  # the database may be what we stop for
@@ -115,8 +118,10 @@ class Engine:
     def check_ready(self) -> None:
         """Raise unless the engine's database answers and the heartbeat is fresh."""
         DBOS.list_workflows(limit=1, load_input=False, load_output=False)
-        silent_seconds = time.monotonic() - self._beaten_at
-        if self._stopping.is_set() or silent_seconds > self._settings.dead_after_seconds:
+        if self._stopping.is_set():
+            raise EngineNotReadyError("the engine stops")
+        silent_seconds = self._silent_seconds()
+        if silent_seconds > self._settings.dead_after_seconds:
             raise EngineNotReadyError(f"the engine has been silent for {silent_seconds:.0f} s")
 
     def _config(self) -> DBOSConfig:
@@ -202,34 +207,37 @@ class Engine:
                     return None if self._stopping.is_set() else "interrupted"
                 except Exception:
                     _log.exception("calibration %s: the database is away?", calibration_id)
-                self._stopping.wait(BEAT_SECONDS)
+                self._stopping.wait(RETRY_SECONDS)
         finally:
             self._current = None
 
     def _is_still_ours(self, calibration_id: str, lease: tuple[str | None, int | None]) -> bool:
         """Whether no one took it over. Only a worker that was silent for long has to ask."""
         limit_seconds = self._settings.dead_after_seconds / 2
-        if time.monotonic() - self._beaten_at < limit_seconds:
+        if self._silent_seconds() < limit_seconds:
             return True
-        while time.monotonic() - self._beaten_at >= limit_seconds:
+        while self._silent_seconds() >= limit_seconds:
             if self._stopping.wait(POLL_SECONDS):
-                return True
+                return False
         return _lease_of(calibration_id) == lease
+
+    def _silent_seconds(self) -> float:
+        return _uptime_seconds() - self._beaten_at
 
     # Heartbeat ---------------------------------------------------------------------------------
 
     def _keep_alive(self) -> None:
-        n_beats = 0
+        reconcile_at = 0.0
         while not self._stopping.is_set():
             try:
                 self._beat()
                 self._rescue()
-                if n_beats % RECONCILE_EVERY_BEATS == 0:
+                if time.monotonic() >= reconcile_at:
                     self._reconcile()
-                n_beats += 1
+                    reconcile_at = time.monotonic() + RECONCILE_SECONDS
             except Exception as error:  # an outage of the database: the next beat tries again
                 _log.warning("no heartbeat: %s", error)
-            self._stopping.wait(BEAT_SECONDS)
+            self._stopping.wait(self._settings.dead_after_seconds / BEATS_TO_DEATH)
 
     def _beat(self) -> None:
         if self._runs:
@@ -238,7 +246,7 @@ class Engine:
             workers.beat(self.id, device, self._settings.tag, self._current)
         else:
             self._service.store.ping()
-        self._beaten_at = time.monotonic()
+        self._beaten_at = _uptime_seconds()
 
     def _rescue(self) -> None:
         """Put back into their queues what processes hold that are not alive any more."""
@@ -294,8 +302,8 @@ def engine_url(settings: Settings) -> str:
     """Its own SQLite file beside ours, its own schema in our PostgreSQL database."""
     url = parse_url(settings.database_url)
     if settings.is_sqlite:
-        folder = str(url.database).rpartition("/")[0]
-        return url.set(database=f"{folder}/engine.sqlite").render_as_string()
+        file = Path(str(url.database)).with_name("engine.sqlite")
+        return url.set(database=str(file)).render_as_string()
     return url.render_as_string(hide_password=False)
 
 
@@ -308,6 +316,17 @@ def _warm_up() -> None:
     """Have torch loaded before the first leg, on nobody's budget: a child that does nothing."""
     with suppress(ChildFailedError):
         list(in_child("builtins:list", {}))
+
+
+def _worker_id(settings: Settings) -> str:
+    """The same after every restart, and no other process has it: see `taken_slot`."""
+    folder = hashlib.sha256(str(settings.data_dir).encode()).hexdigest()[:6]
+    return f"{socket.gethostname()}-{settings.device_slot}-{folder}"
+
+
+def _uptime_seconds() -> float:
+    """A clock that goes on while the machine sleeps, as the database's does."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _queue(tag: str) -> str:
@@ -325,8 +344,11 @@ def _lease_of(calibration_id: str) -> tuple[str | None, int | None]:
     return (workflow.executor_id, workflow.recovery_attempts) if workflow else (None, None)
 
 
-def _taken_slot(settings: Settings) -> TextIO:
-    """Hold the slot until this process ends: two with one id would steal each other's work."""
+def taken_slot(settings: Settings) -> TextIO:
+    """Hold the slot until this process ends: two with one id would steal each other's work.
+
+    Raises SlotTakenError.
+    """
     folder = settings.data_dir / "workers"
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / f"{settings.device_slot}.lock", "w")

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from profiler.device import this_device
 from profiler.workspace import Workspace
+from store.database import parse_url
 
 _NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
 
@@ -23,7 +24,12 @@ def _file_in_data_dir(validated: dict[str, Any]) -> str:
 class Settings(BaseSettings):
     """How this process runs; every field may be set as `ADVISOR_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ADVISOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="ADVISOR_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # the database's URL may hold a password
+    )
 
     data_dir: Path = Field(
         default_factory=_home,
@@ -63,6 +69,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _served(cls, url: str) -> str:
+        return parse_url(url).render_as_string(hide_password=False)
 
     @property
     def is_sqlite(self) -> bool:

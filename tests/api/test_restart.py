@@ -1,12 +1,16 @@
 """kill -9 and SIGTERM in the middle of a calibration: it goes on, and trains no told leg again."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from advisor.task import Task
+from api.stories.calibrate import COMMAND_LINE_TAG
+from store.engine import open_store
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import sqlite_url
 
@@ -57,6 +61,18 @@ def test_a_server_told_to_stop_ends_soon_and_goes_on_after_its_restart(tmp_path:
         assert own_site.calibration_status(calibration_id) == "running"
         own_site.serve()
         _check_went_on(own_site, calibration_id, told_before)
+
+
+def test_what_was_asked_for_but_never_queued_is_run_after_a_restart(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    with site(url, tmp_path) as own_site, closing(open_store(url)) as store:
+        # As if the server had been killed between the two; the command line runs its own itself.
+        task = Task.model_validate(own_site.task(losses={"include": ["bpr"]}))
+        asked_for = store.calibrations.create(task, 3, "cpu")
+        not_ours = store.calibrations.create(task, 3, COMMAND_LINE_TAG)
+        own_site.serve()
+        assert own_site.ended(asked_for.id)["status"] == "succeeded"
+        assert own_site.calibration(not_ours.id)["status"] == "queued"
 
 
 def test_a_server_told_to_stop_does_not_wait_for_a_file_to_be_read(tmp_path: Path) -> None:
