@@ -18,19 +18,17 @@ def best_so_far(measurements: Sequence[Measurement]) -> tuple[CurvePoint, ...]:
 
 
 def pooled(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
-    """The mean over seeds at every count that all of them reached, else over those that did."""
-    by_examples: dict[int, list[float]] = {}
-    for curve in curves:
-        for point in curve:
-            by_examples.setdefault(point.examples, []).append(point.value)
-    most = max((len(values) for values in by_examples.values()), default=0)
-    full = [e for e, values in by_examples.items() if len(values) == most]
-    last_full = max(full, default=0)
-    return tuple(
-        CurvePoint(examples=e, value=sum(values) / len(values))
-        for e, values in sorted(by_examples.items())
-        if len(values) == most or e > last_full
-    )
+    """The mean over seeds at every count of the first; a seed counts where it was measured."""
+    first, *others = [c for c in curves if c] or [()]
+    points: list[CurvePoint] = []
+    for point in first:
+        values = [point.value]
+        for other in others:
+            seen = value_at(other, point.examples)
+            if seen is not None and point.examples <= other[-1].examples * 1.0001:
+                values.append(seen)
+        points.append(CurvePoint(examples=point.examples, value=sum(values) / len(values)))
+    return tuple(points)
 
 
 def value_at(curve: Sequence[CurvePoint], examples: float) -> float | None:

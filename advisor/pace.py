@@ -8,7 +8,8 @@ from advisor.evidence import Leg, Trial
 
 START_SECONDS = 0.15  # a child process, its dataset and its state
 
-_EARLIEST = 6  # a first leg is evaluated from a sixth of its length on
+# The earliest points of a curve say little, at a cost: from a sixth of a short first leg on.
+_EARLIEST_OF_LEG, _EARLIEST_OF_HORIZON = 6, 64
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class Pace:
         return tuple(sorted(rungs))
 
     def leg(self, trial: Trial, start: int, until: int) -> Leg:
-        """A leg with the curve's own checkpoints on the way; the earliest say little, at a cost."""
+        """A leg with the curve's own checkpoints on the way."""
         points = checkpoints(self.horizon_examples, self.batch_size)
-        first = max(start + 1, until // _EARLIEST)
+        earliest = min(until // _EARLIEST_OF_LEG, self.horizon_examples // _EARLIEST_OF_HORIZON)
+        first = max(start + 1, earliest)
         between = tuple(p for p in points if first <= p < until)
         return Leg(trial=trial, from_examples=start, checkpoints=(*between, until))
 

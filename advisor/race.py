@@ -236,7 +236,7 @@ class Race:
         return over * self._pace[leg.trial.candidate.key].leg_seconds(leg)
 
     def _profile(self, start: Belief, group: Sequence[_Progress]) -> Profile:
-        p, first = self._prepared, min(group, key=lambda g: g.trial.seed)
+        p, first = self._prepared, group[0]
         curve = pooled([g.curve for g in group])
         batch_size = p.task.training.batch_size
         step = start.cost.seconds_per_example
