@@ -62,6 +62,7 @@ class Engine:
         self.id = _worker_id(settings) if runs else f"{socket.gethostname()}-queues-{os.getpid()}"
         self._stopping = threading.Event()
         self._beaten_at = _uptime_seconds()
+        self._n_absences = 0
         self._current: str | None = None
         self._threads: list[threading.Thread] = []
         self._slot: TextIO | None = None
@@ -185,12 +186,20 @@ class Engine:
     def _run_in_thread(
         self, tenant: str, calibration_id: str, abandoned: threading.Event
     ) -> str | None:
-        lease = _lease_of(calibration_id)
+        lease, n_absences = _lease_of(calibration_id), self._n_absences
 
         def check() -> None:
+            nonlocal n_absences
             if abandoned.is_set() or self._stopping.is_set():
                 raise calibrate.CalibrationInterruptedError("this worker stops")
-            if not self._is_still_ours(calibration_id, lease):
+            # Only a worker that was away for long, frozen or asleep, may have been taken for dead.
+            if self._silent_seconds() < self._absent_seconds and n_absences == self._n_absences:
+                return
+            while self._silent_seconds() >= self._absent_seconds:
+                if self._stopping.wait(POLL_SECONDS):
+                    return check()
+            n_absences = self._n_absences
+            if _lease_of(calibration_id) != lease:
                 raise calibrate.CalibrationInterruptedError("another worker has taken it over")
 
         self._current = calibration_id
@@ -211,18 +220,12 @@ class Engine:
         finally:
             self._current = None
 
-    def _is_still_ours(self, calibration_id: str, lease: tuple[str | None, int | None]) -> bool:
-        """Whether no one took it over. Only a worker that was silent for long has to ask."""
-        limit_seconds = self._settings.dead_after_seconds / 2
-        if self._silent_seconds() < limit_seconds:
-            return True
-        while self._silent_seconds() >= limit_seconds:
-            if self._stopping.wait(POLL_SECONDS):
-                return False
-        return _lease_of(calibration_id) == lease
-
     def _silent_seconds(self) -> float:
         return _uptime_seconds() - self._beaten_at
+
+    @property
+    def _absent_seconds(self) -> float:
+        return self._settings.dead_after_seconds / 2
 
     # Heartbeat ---------------------------------------------------------------------------------
 
@@ -246,6 +249,9 @@ class Engine:
             workers.beat(self.id, device, self._settings.tag, self._current)
         else:
             self._service.store.ping()
+        # In this order: who looks meanwhile sees the silence, or that there was one.
+        if self._silent_seconds() >= self._absent_seconds:
+            self._n_absences += 1
         self._beaten_at = _uptime_seconds()
 
     def _rescue(self) -> None:

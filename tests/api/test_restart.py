@@ -86,5 +86,12 @@ def test_a_server_told_to_stop_does_not_wait_for_a_file_to_be_read(tmp_path: Pat
 
 
 def _readers(server: Program) -> list[psutil.Process]:
-    # The one kind of child that is not forked from a server process with torch in it.
-    return [c for c in server.children() if any("spawn_main" in word for word in c.cmdline())]
+    """The children that are not forked from a process with torch in it."""
+
+    def reads(child: psutil.Process) -> bool:
+        try:
+            return any("spawn_main" in word for word in child.cmdline())
+        except psutil.Error:  # it has ended meanwhile
+            return False
+
+    return [child for child in server.children() if reads(child)]
