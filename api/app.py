@@ -18,6 +18,7 @@ from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
 from api.routes import calibrations, health, losses, profiles, recommendations, trials
 from api.settings import Settings
 from api.stories.service import Service
+from store.database import parse_url
 from store.engine import open_store, upgrade
 
 GRACE_SECONDS = 3
@@ -93,7 +94,7 @@ def _check_can_start(settings: Settings) -> None:
 @contextmanager
 def _opened(settings: Settings, *, runs: bool) -> Iterator[tuple[Service, Engine]]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings.database_url)
+    store = open_store(impatient_url(settings))
     try:
         service = Service(
             store=store,
@@ -105,6 +106,19 @@ def _opened(settings: Settings, *, runs: bool) -> Iterator[tuple[Service, Engine
             yield service, engine
     finally:
         store.close()
+
+
+def impatient_url(settings: Settings) -> str:
+    """The database's URL, so that PostgreSQL ends the transaction of a process that has frozen.
+
+    Otherwise its locks would keep whoever is taken to replace it waiting for as long.
+    """
+    url = parse_url(settings.database_url)
+    if settings.is_sqlite or "options" in url.query:
+        return settings.database_url
+    milliseconds = round(1000 * settings.dead_after_seconds / 2)
+    timeout = {"options": f"-c idle_in_transaction_session_timeout={milliseconds}"}
+    return url.update_query_dict(timeout).render_as_string(hide_password=False)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from api.app import impatient_url
+from api.settings import Settings
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import postgresql_database
 
@@ -58,6 +60,19 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) 
     trials = shared_site.trials(calibration_id)
     n_attempts = sum(trial["attempts"] for trial in trials)
     assert n_attempts - sum(trial["legs_told"] for trial in trials) <= 1
+
+
+def test_a_frozen_process_holds_no_lock_for_long(shared_site: Site) -> None:
+    settings = Settings(
+        data_dir=shared_site.data_dir,
+        database_url=shared_site.database_url,
+        dead_after_seconds=4,
+    )
+    engine = sa.create_engine(impatient_url(settings))
+    with engine.connect() as connection:
+        shown = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")
+        assert shown.scalar_one() == "2s"
+    engine.dispose()
 
 
 def test_a_calibration_waits_for_a_worker_with_its_tag(shared_site: Site) -> None:
