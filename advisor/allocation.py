@@ -50,15 +50,18 @@ class Option:
     gain: float
 
 
-def options(contenders: Sequence[Contender], max_seeds: int) -> list[Option]:
-    """Everything worth training next, with its expected gain in the metric; empty when settled."""
+def options(
+    contenders: Sequence[Contender], max_seeds: int, keep_all: bool = False
+) -> list[Option]:
+    """Everything worth training next, with its expected gain in the metric; empty when settled.
+
+    With `keep_all` settings beyond their loss's quota are offered, too.
+    """
     running = [c for c in contenders if not c.is_out and c.belief.mean is not None]
     if not running:
         return []
-    in_quota = _promotions(running, keep_all=False)
-    found = in_quota + _seeds(running, max_seeds)
-    worthwhile = _worthwhile(found, running)
-    return worthwhile or _worthwhile(_promotions(running, keep_all=True), running)
+    found = _promotions(running, keep_all) + _seeds(running, max_seeds)
+    return _worthwhile(found, running)
 
 
 def _worthwhile(found: list[Option], running: Sequence[Contender]) -> list[Option]:
@@ -85,9 +88,9 @@ def _promotions(running: Sequence[Contender], keep_all: bool) -> list[Option]:
 
 
 def _eligible(group: Sequence[Contender], keep_all: bool) -> list[Contender]:
-    """The best at each rung, as many as may still go on from it."""
-    opened = [c for c in group if c.rung >= 0]
-    found: list[Contender] = []
+    """The best at each rung, as many as may still go on from it; those short of the first, all."""
+    opened = [c for c in group if c.examples > 0]
+    found = [c for c in opened if c.rung < 0]
     for rung in range(max((len(c.rungs) for c in opened), default=1) - 1):
         here = [c for c in opened if c.rung == rung and rung + 1 < len(c.rungs)]
         beyond = sum(c.rung > rung for c in opened)
@@ -114,7 +117,9 @@ def _seeds(running: Sequence[Contender], max_seeds: int) -> list[Option]:
 def _lead(contender: Contender, running: Sequence[Contender]) -> float:
     """How far its mean lies from where the decision would change: the leader's, or its rival's."""
     others = [c.belief.mean or 0.0 for c in running if c is not contender]
-    return -abs((contender.belief.mean or 0.0) - max(others, default=0.0))
+    if not others:
+        return 0.0  # without a rival it is trained on until it is known
+    return -abs((contender.belief.mean or 0.0) - max(others))
 
 
 def _expected_excess(lead: float, sd: float) -> float:

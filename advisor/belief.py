@@ -14,7 +14,7 @@ import numpy.typing as npt
 from advisor.catalogue import known_loss
 from advisor.cost import Cost, cost_of
 from advisor.evidence import Candidate, Device, Profile, StepCost
-from advisor.forecast import SEED_SD, TO_80_PERCENT, Curve, Field, Outlook
+from advisor.forecast import METRIC_MAX, SEED_SD, TO_80_PERCENT, Curve, Field, Outlook
 from advisor.prior import Prior, prior
 from advisor.recommendation import EvidenceLevel, ForecastPoint
 from advisor.task import Task, TaskStatistics
@@ -25,6 +25,7 @@ Array = npt.NDArray[np.float64]
 _N_CURVE_POINTS = 24
 _UNKNOWN_LOSS_RELATIVE = (0.8, 0.3)
 _SIBLING_SD_AT_LEAST = 0.15
+_CHANCE = 0.5
 _REACHED = 0.99  # a candidate's train_seconds end where its forecast first reaches this share
 
 
@@ -62,8 +63,17 @@ class Belief:
 
     @property
     def is_at_horizon(self) -> bool:
-        ended = self.profile is not None and self.profile.outcome == "diverged"
+        ended = self.profile is not None and self.profile.outcome != "completed"
         return ended or self.examples >= self.horizon_examples
+
+    @property
+    def chance_sd(self) -> float:
+        """The spread that counts for being the best, narrower than the interval's.
+
+        Misses are mostly falls (a curve that peaks, a rate too large), so a forecast seldom ends
+        far above its mean; with the full spread P(best) was half the share of hits in replays.
+        """
+        return self.sd if self.is_at_horizon else _CHANCE * self.sd
 
     @property
     def metric(self) -> Interval | None:
@@ -71,7 +81,7 @@ class Belief:
         if self.mean is None:
             return None
         half = TO_80_PERCENT * float(np.hypot(self.sd, self.level_sd * self.mean))
-        return Interval(low=max(0.0, self.mean - half), mean=self.mean, high=self.mean + half)
+        return within(self.mean, half)
 
     @cached_property
     def train_seconds(self) -> Interval | None:
@@ -104,6 +114,11 @@ class Belief:
         shares, mean, _ = path
         reached = shares[int(np.argmax(mean >= _REACHED * mean[-1]))]
         return max(1, round(float(reached) * self.horizon_examples))
+
+
+def within(mean: float, half: float) -> Interval:
+    """An interval around a metric that cannot leave what the metric can be."""
+    return Interval(low=max(0.0, mean - half), mean=mean, high=min(METRIC_MAX, mean + half))
 
 
 def beliefs(
@@ -156,9 +171,7 @@ def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastP
         ForecastPoint(
             examples=round(share * belief.horizon_examples),
             seconds=float(share * belief.horizon_examples * per_example.mean),
-            low=max(0.0, float(m - TO_80_PERCENT * s)),
-            mean=float(m),
-            high=float(m + TO_80_PERCENT * s),
+            **within(float(m), float(TO_80_PERCENT * s)).model_dump(),
         )
         for share, m, s in zip(shares, mean, sd, strict=True)
     ]
@@ -169,7 +182,7 @@ def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastP
 def _curve(profile: Profile, horizon_examples: int) -> Curve:
     examples = [float(p.examples) for p in profile.curve]
     values = [p.value for p in profile.curve]
-    if profile.outcome == "diverged":  # best so far stands; nothing more will come
+    if profile.outcome != "completed":  # best so far stands; nothing more will come
         examples.append(max(examples[-1] + 1.0, float(horizon_examples)))
         values.append(values[-1])
     return Curve.of(examples, values, horizon_examples, profile.candidate.loss)
@@ -211,9 +224,11 @@ def _measured(
 ) -> Belief:
     if profile is None:
         return belief
-    if curve is None or field is None:
-        reason = f"{profile.outcome} before its first measurement"
+    if profile.outcome == "out_of_memory":
+        reason = f"ran out of memory after {profile.final_examples:,} examples"
         return replace(belief, profile=profile, infeasible=belief.infeasible or reason)
+    if curve is None or field is None:  # it diverged at once: a finding, and no good one
+        return replace(belief, profile=profile, level="measured", mean=0.0, n_seeds=1)
     outlook = field.outlook(curve, profile.n_seeds)
     return replace(
         belief,

@@ -46,10 +46,13 @@ def cost_of(
     costs: Sequence[StepCost] = (),
     profiles: Sequence[Profile] = (),
 ) -> Cost:
-    """The best founded cost there is: a probe, a profile of this device, the card's formula."""
+    """The best founded cost there is: a probe, a profile of this device, the card's formula.
+
+    A probe that timed out says only that a step is slow: it is priced like one never probed.
+    """
     shape = shape_of(candidate)
     for cost in costs:
-        if cost.candidate.key == shape.key:
+        if cost.candidate.key == shape.key and cost.outcome != "timed_out":
             return _probed(cost)
     for profile in profiles:
         here = device is not None and profile.device.id == device.id

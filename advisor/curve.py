@@ -10,7 +10,7 @@ def best_so_far(measurements: Sequence[Measurement]) -> tuple[CurvePoint, ...]:
     points: list[CurvePoint] = []
     best = float("-inf")
     for m in sorted(measurements, key=lambda m: m.examples):
-        if m.value is None:
+        if m.value is None or m.examples <= 0:
             continue
         best = max(best, m.value)
         points.append(CurvePoint(examples=m.examples, value=best))
@@ -18,16 +18,18 @@ def best_so_far(measurements: Sequence[Measurement]) -> tuple[CurvePoint, ...]:
 
 
 def pooled(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
-    """The mean over seeds at every count of the first; a seed counts where it was measured."""
+    """The mean over seeds at the points of the first; only seeds that came as far count."""
     first, *others = [c for c in curves if c] or [()]
+    whole = [c for c in others if c[-1].examples >= first[-1].examples]
+    best = float("-inf")
     points: list[CurvePoint] = []
     for point in first:
-        values = [point.value]
-        for other in others:
-            seen = value_at(other, point.examples)
-            if seen is not None and point.examples <= other[-1].examples * 1.0001:
-                values.append(seen)
-        points.append(CurvePoint(examples=point.examples, value=sum(values) / len(values)))
+        values = [
+            point.value,
+            *(v for c in whole if (v := value_at(c, point.examples)) is not None),
+        ]
+        best = max(best, sum(values) / len(values))
+        points.append(CurvePoint(examples=point.examples, value=best))
     return tuple(points)
 
 

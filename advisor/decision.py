@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.belief import Belief
+from advisor.forecast import METRIC_MAX
 from advisor.recommendation import Verdict
 from advisor.task import Trade
 
@@ -15,8 +16,9 @@ Array = npt.NDArray[np.float64]
 
 _N_DRAWS = 4000
 _RECOMMEND_AT = 0.8
+_TIE_BREAK = 1e-12
 _TIE_WIDTH = 0.01
-_CAUTION = 0.5  # the pick is the highest mean less so many standard deviations
+_CAUTION = 1.0  # the pick is the highest mean less so many standard deviations
 _TIME_COUNTS_FROM = 0.5  # of the best mean: a loss that learns nothing is not "fast"
 
 # Spread of what a curve's end adds to what is seen of it, by what candidates have in common.
@@ -53,16 +55,20 @@ def decide(candidates: Sequence[Belief], trade: Trade, seed: int = 0) -> Decisio
     Utility is the metric times 1 - speed x log2(train_seconds / least) - the same for bytes.
     """
     feasible = [b for b in candidates if b.infeasible is None and b.mean is not None]
-    if not feasible:
+    if not any(b.mean for b in feasible):
         return _by_theory(candidates)
     mean = np.array([b.mean or 0.0 for b in feasible])
-    sd = np.array([b.sd for b in feasible])
+    sd, chance_sd = (
+        np.array(x) for x in zip(*((b.sd, b.chance_sd) for b in feasible), strict=True)
+    )
     factor = _trade_factor(feasible, mean, trade)
     caution = (mean - _CAUTION * sd) * factor
     measured = np.array([b.is_measured for b in feasible])
     if measured.any():  # what nobody has trained may be best, but is not what one recommends
         caution = np.where(measured, caution, caution - 2 * mean.max())
-    draws = np.maximum(mean + sd * _noise(feasible, np.random.default_rng(seed)), 0.0)
+    generator = np.random.default_rng(seed)
+    draws = np.clip(mean + chance_sd * _noise(feasible, generator), 0.0, METRIC_MAX)
+    draws += _TIE_BREAK * generator.random(draws.shape)  # equal values win equally often
     utility = draws * factor
     losses = np.array([b.candidate.loss for b in feasible])
     winners = losses[utility.argmax(1)]
@@ -186,4 +192,5 @@ def _by_theory(candidates: Sequence[Belief]) -> Decision:
         if belief.infeasible is None:
             first.setdefault(belief.candidate.loss, belief)
     entries = [Entry(b, 1 / len(first), False) for b in first.values()]
-    return Decision((*entries, *_rest(candidates, set(first))), "not_enough_evidence", None)
+    verdict = "recommended" if len(first) == 1 else "not_enough_evidence"
+    return Decision((*entries, *_rest(candidates, set(first))), verdict, None)

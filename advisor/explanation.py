@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from advisor.belief import Belief, curve_of
 from advisor.calibration import Prepared
 from advisor.catalogue import known_loss
@@ -11,9 +14,16 @@ from advisor.task import Task, TaskStatistics
 from advisor.value import Interval
 
 _LEVEL_SOURCE = {
-    "measured": "calibration on this task and device",
+    "measured": "calibration on this task",
     "prior": "stored profiles of similar tasks",
     "theory": "the cards of the losses",
+}
+_ENDED = {
+    "diverged": "diverged",
+    "out_of_memory": "ran out of memory",
+    "timed_out": "took too long",
+    "failed": "failed",
+    "cancelled": "was cancelled",
 }
 _WORTH_SAYING = 0.05  # of the horizon: nobody asks for a shorter one
 _MIN_EXPERIMENT_SECONDS = 30.0
@@ -91,8 +101,14 @@ def warnings(
     claim = known_loss(best.candidate.loss).consistency(task.parsed_metric, best.candidate.settings)
     if claim.status == "inconsistent":
         found.append(
-            f"{best.candidate.loss} is measured to be best although theory calls it inconsistent "
-            f"with {task.metric}: {claim.reason}"
+            f"{best.candidate.loss} stands first although theory calls it inconsistent with "
+            f"{task.metric}: {claim.reason}"
+        )
+    if best.profile is not None and best.profile.outcome != "completed":
+        ended = _ENDED[best.profile.outcome]
+        found.append(
+            f"A training of {best.candidate.loss} with these settings {ended}: its best value so "
+            f"far stands, but it is not stable."
         )
     if best.level != "measured":
         found.append(f"Nothing was measured on this task: the answer rests on {best.level} alone.")
@@ -120,7 +136,7 @@ def _headline(entry: Entry, task: Task) -> Reason:
 
 def _against(best: Entry, second: Entry, task: Task) -> Reason:
     ours, theirs = best.belief, second.belief
-    difference = (ours.mean or 0.0) / theirs.mean - 1 if theirs.mean else 0.0
+    difference = 1 - (theirs.mean or 0.0) / ours.mean if ours.mean else 0.0
     text = f"Next comes {theirs.candidate.loss}: its {task.metric} is {abs(difference):.1%} " + (
         "lower" if difference >= 0 else "higher"
     )
@@ -139,28 +155,31 @@ def _gain_reason(gain: Interval, task: Task) -> Reason:
 
 
 def _overtaking(best: Entry, rest: Sequence[Entry], task: Task) -> list[Reason]:
-    """At which shorter horizon another loss leads: what would change the answer."""
-    ours = _by_seconds(best.belief)
+    """At which shorter or longer horizon another loss leads: what would change the answer."""
+    end = best.belief.horizon_seconds
+    grid = np.geomspace(_WORTH_SAYING * end, end, 60)
+    ours = _at_seconds(best.belief, grid)
     found: list[Reason] = []
     for entry in rest:
-        theirs = _by_seconds(entry.belief)
-        lead = [s for s, value in theirs if value > _value_at(ours, s) > 0]
-        if not lead or max(lead) < _WORTH_SAYING * best.belief.horizon_seconds:
+        name, leads = entry.belief.candidate.loss, _at_seconds(entry.belief, grid) > ours
+        if not leads.any() or leads.all():
             continue
-        text = (
-            f"Below about {_duration(max(lead))} of training {entry.belief.candidate.loss} leads: "
-            f"with a horizon that short the answer would change."
-        )
-        found.append(Reason(text=text, source="the two curves, measured and forecast"))
+        if leads[0] and not leads[-1]:
+            text = f"Below about {_duration(grid[int(np.argmin(leads))])} of training {name} leads"
+        elif leads[-1] and not leads[0]:
+            since = len(grid) - int(np.argmin(leads[::-1]))
+            text = f"Above about {_duration(grid[since])} of training {name} has the higher metric"
+        else:
+            continue
+        found.append(Reason(text=text + "; see the curve.", source="measured and forecast curves"))
     return found[:2]
 
 
-def _by_seconds(belief: Belief) -> list[tuple[float, float]]:
-    return [(p.seconds, p.mean) for p in curve_of(belief)[1]]
-
-
-def _value_at(curve: Sequence[tuple[float, float]], seconds: float) -> float:
-    return max((value for s, value in curve if s <= seconds), default=0.0)
+def _at_seconds(belief: Belief, grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    curve = curve_of(belief)[1]
+    if not curve:
+        return np.zeros_like(grid)
+    return np.interp(grid, [p.seconds for p in curve], [p.mean for p in curve], left=0.0)
 
 
 def _seconds_to_settle(belief: Belief) -> float:

@@ -3,8 +3,9 @@
 The reference is the curve that has come furthest - of the same loss, once one of them is there,
 else of all: what it will reach is shared by the forecasts, so its uncertainty widens what is shown
 of a candidate but not a comparison. Every other candidate is set against its reference at the same
-share of the horizon: early differences fade (a small learning rate
-starts low and ends level), late ones stay. `docs/decisions/` holds how this was measured.
+share of the horizon: early differences say nothing of the end (a small learning rate starts low
+and ends level), later ones stay, and what it gained on the reference lately goes on for a while.
+`docs/decisions/` holds how this was measured.
 """
 
 from collections.abc import Sequence
@@ -18,14 +19,17 @@ Array = npt.NDArray[np.float64]
 SEED_SD = 0.012  # of the value: seed to seed, 0.3% to 1.4% in our first measurements
 TO_80_PERCENT = 1.2816
 
-# log(final / reference's final) = fade * log(value / reference's value at the same share)
-# + N(0, sd^2), by log2 of the share: regressions over the full grids of benchmarks/truth.py.
-_LOG2_SHARE = np.array([-8.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
-_FADE = np.array([0.08, 0.18, 0.24, 0.32, 0.48, 0.55, 0.72, 1.0])
-_RELATIVE_SD = np.array([0.25, 0.18, 0.16, 0.14, 0.12, 0.10, 0.055, 0.0])
+# log(final / reference's final) = keep * ahead + climb * (ahead - ahead half as far) + N(0, sd^2),
+# where ahead = log(value / reference's value) at the same share of the horizon; by log2 of the
+# share. Regressions over full grids of two tasks, each read at three horizons; see docs/decisions.
+_LOG2_SHARE = np.array([-8.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
+_KEEP = np.array([0.10, 0.12, 0.15, 0.25, 0.52, 0.75, 1.0])
+_CLIMB = np.array([0.0, 0.0, 0.0, 0.25, 0.55, 0.55, 0.0])
+_RELATIVE_SD = np.array([0.18, 0.18, 0.175, 0.165, 0.135, 0.075, 0.0])
 # A good curve that has not risen over the last doubling, after a fifth of the horizon, has peaked;
 # one far behind may stand on the plateau where it has learnt the popularity of classes only.
-_PEAKED_FROM, _PEAKED_BEHIND, _PEAKED_SD = 0.2, -0.25, 0.02
+_PEAKED_FROM, _PEAKED_AHEAD, _PEAKED_SD = 0.2, -0.25, 0.02
+_KNOTS_PER_DOUBLING, _GAINED_AT_MOST = 2, 0.5
 
 _STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
 _HALF_TIMES = np.logspace(-3.5, 1.0, 19)  # as shares of the horizon
@@ -35,6 +39,7 @@ _NOISE = 0.03  # of the level: evaluation noise and what these shapes cannot fol
 _TEMPER = 0.1  # points of one curve are strongly correlated: ten count for one
 _MISFIT_SD = 0.12  # of the level, per root of the e-folds still to go
 _TINY = 1e-9
+METRIC_MAX = 1.0  # of every metric there is
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Field:
     """All curves of a task together: the reference, and where each stands against it."""
 
     def __init__(self, curves: Sequence[Curve]) -> None:
-        self._knots = 2.0 ** np.arange(-16.0, 0.5, 0.5)
+        self._knots = 2.0 ** np.arange(-16.0, 0.1, 1 / _KNOTS_PER_DOUBLING)
         self._reference = _furthest(curves)
         there = [c for c in curves if c.reach >= 1.0]
         self._of_loss = {
@@ -110,15 +115,17 @@ class Field:
             value = float(curve.at(np.array([1.0]))[0])
             return Outlook(value, seed_sd * value)
         reference = self._of_loss.get(curve.loss, self._reference)
-        behind = self._log_behind(curve, reference)
-        if curve.has_peaked and behind > _PEAKED_BEHIND:
+        ahead, gained = self._against(curve, reference)
+        if curve.has_peaked and ahead > _PEAKED_AHEAD:
             return Outlook(last, float(np.hypot(_PEAKED_SD, seed_sd)) * last)
         log2_share = float(np.log2(curve.reach))
-        fade, sd = (
-            float(np.interp(log2_share, _LOG2_SHARE, table)) for table in (_FADE, _RELATIVE_SD)
+        keep, climb, sd = (
+            float(np.interp(log2_share, _LOG2_SHARE, table))
+            for table in (_KEEP, _CLIMB, _RELATIVE_SD)
         )
         level = self.level if reference is self._reference else float(reference.values[-1])
-        mean = max(last, level * float(np.exp(fade * behind)))
+        mean = level * float(np.exp(keep * ahead + climb * gained))
+        mean = min(max(last, mean), METRIC_MAX)
         return Outlook(mean, mean * float(np.hypot(sd, seed_sd)))
 
     def path(self, curve: Curve, outlook: Outlook, shares: Array) -> tuple[Array, Array]:
@@ -136,15 +143,24 @@ class Field:
         sd = np.where(measured, SEED_SD * mean, np.hypot(SEED_SD * mean, outlook.sd * to_go**0.5))
         return mean, sd
 
-    def _log_behind(self, curve: Curve, reference: Curve) -> float:
-        """log of its value over the reference's, at the last knot that both have reached."""
-        heights, against = curve.at(self._knots), reference.at(self._knots)
-        both = np.flatnonzero(np.isfinite(heights) & (np.nan_to_num(against) > 0))
-        if not len(both):
-            return 0.0
-        theirs = float(against[both[-1]])
-        ours = max(float(heights[both[-1]]), 0.01 * theirs)  # still flat: a hundredth, not zero
-        return float(np.log(max(ours, _TINY) / max(theirs, _TINY)))
+    def _against(self, curve: Curve, reference: Curve) -> tuple[float, float]:
+        """log of its value over the reference's where it stands, and what it gained lately."""
+        ours, theirs = curve.at(self._knots), reference.at(self._knots)
+        both = np.isfinite(ours) & (np.nan_to_num(theirs) > 0)
+        if not both.any():
+            return 0.0, 0.0
+        last = int(np.flatnonzero(both)[-1])
+        ahead = _log_ratio(ours[last], theirs[last])
+        before = last - _KNOTS_PER_DOUBLING
+        if before < 0 or not both[before] or ours[before] <= 0:
+            return ahead, 0.0
+        gained = ahead - _log_ratio(ours[before], theirs[before])
+        return ahead, float(np.clip(gained, -_GAINED_AT_MOST, _GAINED_AT_MOST))
+
+
+def _log_ratio(ours: float, theirs: float) -> float:
+    """log(ours / theirs); a curve that is still flat is a hundredth, not zero."""
+    return float(np.log(max(ours, 0.01 * theirs, _TINY) / max(theirs, _TINY)))
 
 
 def _furthest(curves: Sequence[Curve]) -> Curve:
@@ -174,7 +190,7 @@ def _grow(curve: Curve, shares: Array) -> tuple[Array, Array]:
     weight /= weight.sum()
     ratio = _shapes(shares)
     # What a shape has not explained at the last point is carried along; best-so-far never falls.
-    paths = np.maximum(amplitude[:, None] * (ratio - shape[:, -1:]) + y[-1], y[-1])
+    paths = np.clip(amplitude[:, None] * (ratio - shape[:, -1:]) + y[-1], y[-1], METRIC_MAX)
     mean = weight @ paths
     spread = weight @ (paths - mean) ** 2 + weight @ (ratio**2 / posterior_precision[:, None])
     to_go = np.log(np.maximum(shares / t[-1], 1.0))

@@ -19,6 +19,7 @@ _OTHER_KIND = 0.8
 _RELATIVE_SD = 0.05
 _FOREIGN_SD = 0.25
 _LEVEL_SD = 0.5
+_FEW_SD = 0.3
 _SHORT_SD = 0.15  # per e-fold that the stored curve ends before the asked horizon
 
 
@@ -50,7 +51,8 @@ def prior(
     gathered: dict[str, list[tuple[float, float, float, str]]] = {}
     for group in groups:
         for profile, value, short_sd in group.values:
-            entry = (group.weight, value / group.best, short_sd, profile.id or "")
+            spread = math.hypot(short_sd, group.few_sd)
+            entry = (group.weight, value / group.best, spread, profile.id or "")
             gathered.setdefault(profile.candidate.key, []).append(entry)
     same_metric = [g for g in groups if g.metric == task.metric]
     total = sum(g.weight for g in same_metric)
@@ -83,6 +85,8 @@ class _Group:
                 missing = math.log(max(1.0, examples / max(1, profile.final_examples)))
                 self.values.append((profile, value, _SHORT_SD * missing))
         self.best = max((value for _, value, _ in self.values), default=0.0)
+        # The best of few losses need not be near the best of all.
+        self.few_sd = _FEW_SD / max(1, len({p.candidate.loss for p in profiles}))
 
 
 def _by_task(profiles: Iterable[Profile]) -> list[list[Profile]]:

@@ -91,8 +91,10 @@ class Race:
         leased = {leg.trial.candidate.key for leg in self._leased.values()}
         free = [c for c in self._contenders() if c.belief.candidate.key not in leased]
         leg = self._open_next(free, seconds_left)
-        if leg is None:
-            leg = self._best_leg(options(free, self._max_seeds), seconds_left)
+        for keep_all in (False, True):
+            if leg is None:
+                found = options(free, self._max_seeds, keep_all)
+                leg = self._best_leg(found, seconds_left)
         if leg is not None:
             self._leased[leg.id] = leg
         return leg
@@ -251,13 +253,21 @@ class Race:
             device=p.device,
             candidate=start.candidate,
             n_seeds=max(1, sum(g.examples >= first.examples for g in group)),
-            outcome=first.outcome,
+            outcome=_worst(group),
             step_seconds=step and _scaled(step, batch_size),
             peak_bytes=start.cost.peak_bytes,
             final_examples=first.examples,
             final_value=curve[-1].value if curve else None,
             curve=curve,
         )
+
+
+def _worst(group: Sequence[_Progress]) -> Outcome:
+    """What went wrong with any seed of a candidate; `completed` where nothing did."""
+    for progress in group:
+        if progress.outcome != "completed":
+            return progress.outcome
+    return "completed"
 
 
 def _scaled(interval: Interval, factor: float) -> Interval:

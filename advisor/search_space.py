@@ -45,13 +45,27 @@ def _of_loss(task: Task, statistics: TaskStatistics, card: LossCard) -> tuple[Ca
     ranks = sorted(
         itertools.product(*(range(len(choices)) for _, choices in settings)), key=_distance
     )
-    return tuple(
+    found = [
         Candidate(
             loss=card.name,
             settings={name: choices[i] for (name, choices), i in zip(settings, rank, strict=True)},
         )
         for rank in ranks
-    )
+    ]
+    return tuple(dict.fromkeys([*_baseline(task, statistics, found[0]), *found]))
+
+
+def _baseline(task: Task, statistics: TaskStatistics, first: Candidate) -> list[Candidate]:
+    """What the user trains with today is opened first, so that the gain over it is measured."""
+    baseline = task.baseline
+    if baseline.loss != first.loss or not baseline.settings:
+        return []
+    given = {
+        s.name: _choices(s, (baseline.settings[s.name],), statistics)[0]
+        for s in known_loss(first.loss).card.settings
+        if s.name in baseline.settings
+    }
+    return [Candidate(loss=first.loss, settings={**first.settings, **given})]
 
 
 def _check_names(card: LossCard, names: Iterable[str], where: str) -> None:

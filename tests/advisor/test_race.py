@@ -6,7 +6,7 @@ import pytest
 
 from advisor.catalogue import catalogue
 from advisor.errors import TaskInvalidError
-from advisor.evidence import LegReport
+from advisor.evidence import Leg, LegReport
 from advisor.recommend import recommend
 from advisor.search_space import candidates
 from advisor.task import Horizon
@@ -94,11 +94,78 @@ def test_legs_of_a_trial_join_without_gap_or_overlap() -> None:
 
 
 def test_the_best_losses_reach_the_horizon_and_get_further_seeds() -> None:
-    told, _ = run(new_race(task(), 250), 250)
+    rates = {name: {"learning_rate": [0.003]} for name in catalogue()}
+    asked = task(losses={"settings": rates})
+    told, _ = run(new_race(asked, 250), 250)
     horizon = 20 * STATISTICS.n_examples
     finished = {r.leg.trial.candidate.loss for r in told if r.examples >= horizon}
     assert {"rg2", "softmax"} <= finished
     assert any(r.leg.trial.seed > 0 for r in told)
+
+
+def test_a_trial_cut_before_its_first_rung_goes_on() -> None:
+    asked = task(losses={"include": ["rg2", "softmax"]})
+    race = new_race(asked)
+    cut: set[str] = set()
+    for _ in range(16):
+        leg = race.ask(100)
+        assert leg is not None
+        assert leg.from_examples == 0
+        short = report(leg.model_copy(update={"checkpoints": (512,)}))
+        race.tell(short.model_copy(update={"leg": leg}))
+        cut.add(leg.trial.id)
+    told, _ = run(race, 60)
+    assert {r.leg.trial.id for r in told} & cut
+    assert max(r.examples for r in told) > 100_000
+
+
+def test_a_lone_candidate_is_trained_to_its_horizon() -> None:
+    one = {"learning_rate": [0.003], "weight_decay": [0.0001]}
+    asked = task(losses={"include": ["softmax"], "settings": {"softmax": one}})
+    told, _ = run(new_race(asked, 100), 100)
+    assert max(r.examples for r in told) >= 20 * STATISTICS.n_examples
+
+
+def test_a_loss_that_always_diverges_is_last_and_a_world_that_does_is_no_evidence() -> None:
+    def diverged(leg: Leg) -> LegReport:
+        return report(leg).model_copy(update={"outcome": "diverged", "measurements": ()})
+
+    for bad in ({"bpr"}, set(catalogue())):
+        race, left = new_race(task()), 30.0
+        while leg := race.ask(left):
+            told = diverged(leg) if leg.trial.candidate.loss in bad else report(leg)
+            race.tell(told)
+            left -= told.wall_seconds
+        answer = recommend(
+            task(), race.profiles(), DEVICE, prepared=prepared(task()), costs=costs(task())
+        )
+        if len(bad) == 1:
+            assert answer.ranking[-1].loss == "bpr"
+            assert answer.ranking[-1].p_best < 0.05
+        else:
+            assert answer.verdict == "not_enough_evidence"
+            assert answer.next_experiment is not None
+
+
+def test_a_second_seed_that_diverges_is_warned_of() -> None:
+    rates = {"softmax": {"learning_rate": [0.003], "weight_decay": [0.0001]}}
+    asked = task(losses={"include": ["softmax"], "settings": rates})
+    race, left = new_race(asked, 300), 300.0
+    while leg := race.ask(left):
+        told = report(leg)
+        if leg.trial.seed == 1:
+            told = told.model_copy(update={"outcome": "diverged", "measurements": ()})
+        race.tell(told)
+        left -= told.wall_seconds
+    answer = recommend(asked, race.profiles(), DEVICE, prepared=prepared(asked), costs=costs(asked))
+    assert any("not stable" in warning for warning in answer.warnings)
+
+
+def test_the_baseline_with_its_own_settings_takes_part() -> None:
+    asked = task(baseline={"loss": "softmax", "settings": {"learning_rate": 0.0042}})
+    told, _ = run(new_race(asked), 60)
+    rates = {r.leg.trial.candidate.settings["learning_rate"] for r in told}
+    assert 0.0042 in rates
 
 
 def test_a_diverged_candidate_is_never_asked_again() -> None:
