@@ -8,6 +8,7 @@ not import what the child imports.
 import contextlib
 import fcntl
 import importlib
+import math
 import multiprocessing as mp
 import os
 import signal
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -57,8 +58,9 @@ def in_child(
     Raises ChildFailedError with outcome `timed_out`, `out_of_memory`, `cancelled` or `failed`;
     a TaskInvalidError raised in the child is raised here as it is.
     """
+    oom_kills = _oom_kills()
     process, receiver = _start(function, arguments, preload_torch)
-    deadline = time.monotonic() + time_limit_seconds
+    watch = _Watch(process.pid, time_limit_seconds, memory_limit_bytes, should_stop)
     try:
         while True:
             if receiver.poll(_POLL_SECONDS):
@@ -68,18 +70,14 @@ def in_child(
                     break
                 if kind == "item":
                     yield content
+                    watch.check()
                     continue
                 if kind == "error":
                     raise content
                 return
-            if should_stop():
-                raise ChildFailedError("cancelled", "cancelled while it ran")
-            if time.monotonic() > deadline:
-                detail = f"took longer than its limit of {time_limit_seconds:.1f} s"
-                raise ChildFailedError("timed_out", detail)
-            _check_memory(process.pid, memory_limit_bytes)
+            watch.check()
         process.join()
-        raise _death(process.exitcode)
+        raise _death(process.exitcode, was_oom=_oom_kills() > oom_kills)
     finally:
         receiver.close()
         process.kill()
@@ -166,9 +164,35 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _check_memory(pid: int | None, limit_bytes: float | None) -> None:
-    if limit_bytes is None or pid is None:
-        return
+class _Watch:
+    """Looks at a child's limits, at most about 20 times a second; raises ChildFailedError."""
+
+    def __init__(
+        self,
+        pid: int | None,
+        time_limit_seconds: float,
+        memory_limit_bytes: float | None,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._pid, self._should_stop = pid, should_stop
+        self._time_limit, self._memory_limit = time_limit_seconds, memory_limit_bytes
+        self._started = self._looked_at = time.monotonic()
+
+    def check(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < 0.9 * _POLL_SECONDS:
+            return
+        self._looked_at = now
+        if self._should_stop():
+            raise ChildFailedError("cancelled", "cancelled while it ran")
+        if now - self._started > self._time_limit:
+            detail = f"took longer than its limit of {self._time_limit:.1f} s"
+            raise ChildFailedError("timed_out", detail)
+        if self._memory_limit is not None and self._pid is not None:
+            _check_memory(self._pid, self._memory_limit)
+
+
+def _check_memory(pid: int, limit_bytes: float) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         used = psutil.Process(pid).memory_info().rss
         if used > limit_bytes:
@@ -176,8 +200,20 @@ def _check_memory(pid: int | None, limit_bytes: float | None) -> None:
             raise ChildFailedError("out_of_memory", detail)
 
 
-def _death(exit_code: int | None) -> ChildFailedError:
-    if exit_code == -signal.SIGKILL:
+def _oom_kills() -> int:
+    """How many processes the kernel has killed for their memory, in this machine's containers too.
+
+    0 where it does not tell.
+    """
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _death(exit_code: int | None, *, was_oom: bool) -> ChildFailedError:
+    if exit_code == -signal.SIGKILL and was_oom:
         return ChildFailedError("out_of_memory", "killed by the system, most likely for its memory")
     if exit_code is not None and exit_code < 0:
         return ChildFailedError("failed", f"died of {signal.Signals(-exit_code).name}")
@@ -185,10 +221,35 @@ def _death(exit_code: int | None) -> ChildFailedError:
 
 
 @contextlib.contextmanager
-def device_slot(data_dir: Path, slot: str) -> Iterator[None]:
-    """Hold the device: one leg at a time, over all processes that share this data folder."""
+def device_slot(
+    data_dir: Path,
+    slot: str,
+    *,
+    deadline: float = math.inf,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Hold the device: one leg at a time, over all processes that share this data folder.
+
+    Whoever waits goes before whoever comes back. Raises ChildFailedError `cancelled` when
+    `should_stop` turns true or `deadline` (time.monotonic()) passes before the device is free.
+    """
     folder = data_dir / "devices"
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f"{slot}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(folder / f"{slot}.next", "w") as turn, open(folder / f"{slot}.lock", "w") as lock:
+        for waited in (turn, lock):
+            while not _is_locked_now(waited):
+                if should_stop():
+                    raise ChildFailedError("cancelled", "cancelled while the device was busy")
+                if time.monotonic() > deadline:
+                    raise ChildFailedError("cancelled", "the device was busy until the deadline")
+                time.sleep(_POLL_SECONDS)
+        fcntl.flock(turn, fcntl.LOCK_UN)
         yield
+
+
+def _is_locked_now(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -12,6 +12,12 @@ def count(until: int) -> Iterator[int]:
     yield from range(until)
 
 
+def chatter(n: int) -> Iterator[int]:
+    for number in range(n):
+        time.sleep(0.01)
+        yield number
+
+
 def who_am_i() -> Iterator[tuple[int, str | None]]:
     yield os.getpid(), os.environ.get("OMP_WAIT_POLICY")
 
@@ -24,6 +30,12 @@ def hang() -> Iterator[str]:
 def segfault() -> Iterator[str]:
     yield "started"
     os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(60)
+
+
+def be_killed() -> Iterator[str]:
+    yield "started"
+    os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
 
 

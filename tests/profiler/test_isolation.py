@@ -1,5 +1,6 @@
 """A child that hangs, dies, hoards or is stopped becomes an outcome, and never outlives us."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from advisor.errors import DataInvalidError
+from profiler import isolation
 from profiler.isolation import ChildFailedError, device_slot, in_child
 
 HERE = "tests.profiler.misbehaving"
@@ -24,6 +26,10 @@ def failure(function: str, **limits: object) -> ChildFailedError:
     with pytest.raises(ChildFailedError) as caught:
         run(function, **limits)
     return caught.value
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def test_what_the_child_yields_arrives_in_order() -> None:
@@ -42,6 +48,7 @@ def test_the_child_is_another_process_whose_waiting_threads_sleep() -> None:
     [
         ("hang", {"time_limit_seconds": 1.5}, "timed_out", "1.5 s"),
         ("segfault", {}, "failed", "SIGSEGV"),
+        ("be_killed", {}, "failed", "SIGKILL"),
         ("leave", {}, "failed", "exit status 3"),
         ("allocate", {"memory_limit_bytes": 300 * 2**20}, "out_of_memory", "0.29 GiB"),
         ("refuse_memory", {}, "out_of_memory", "too much"),
@@ -52,12 +59,38 @@ def test_the_child_is_another_process_whose_waiting_threads_sleep() -> None:
 def test_a_misbehaving_child_becomes_an_outcome(
     function: str, limits: dict[str, object], outcome: str, says: str
 ) -> None:
+    run("who_am_i")  # multiprocessing starts its resource tracker, which stays
+    before = children()
     error = failure(function, **limits)
     assert error.outcome == outcome
     assert says in error.detail
-    assert not psutil.Process().children(recursive=True) or all(
-        "misbehaving" not in " ".join(p.cmdline()) for p in psutil.Process().children()
-    )
+    assert children() == before
+
+
+def test_a_child_that_the_system_killed_for_its_memory_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = itertools.count()
+    monkeypatch.setattr(isolation, "_oom_kills", lambda: next(counts))
+    assert failure("be_killed").outcome == "out_of_memory"
+
+
+@pytest.mark.parametrize(
+    ("limits", "outcome"),
+    [
+        ({"should_stop": lambda: True}, "cancelled"),
+        ({"time_limit_seconds": 0.5}, "timed_out"),
+        ({"memory_limit_bytes": 2**20}, "out_of_memory"),
+    ],
+)
+def test_a_child_that_never_stops_talking_is_stopped_too(
+    limits: dict[str, object], outcome: str
+) -> None:
+    started = time.monotonic()
+    with pytest.raises(ChildFailedError) as caught:
+        list(in_child(f"{HERE}:chatter", {"n": 1000}, preload_torch=False, **limits))  # type: ignore[arg-type]
+    assert caught.value.outcome == outcome
+    assert time.monotonic() - started < 5
 
 
 def test_a_task_error_of_the_child_is_raised_as_it_is() -> None:
@@ -66,13 +99,12 @@ def test_a_task_error_of_the_child_is_raised_as_it_is() -> None:
 
 
 def test_a_caller_that_leaves_early_leaves_no_child_behind() -> None:
-    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    run("who_am_i")
+    before = children()
     for item in in_child(f"{HERE}:hang", {}, preload_torch=False):
         assert item == "started"
         break
-    time.sleep(0.2)
-    left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
-    assert [p for p in left if "spawn_main" in " ".join(p.cmdline())] == []
+    assert children() == before
 
 
 @pytest.mark.parametrize("preload_torch", [True, False])
@@ -113,3 +145,38 @@ def test_a_device_slot_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert [entry.split()[1] for entry in order] == ["in", "out", "in", "out"]
+
+
+@pytest.mark.parametrize(
+    ("waits", "says"),
+    [({"should_stop": lambda: True}, "cancelled while"), ({"deadline": 0.0}, "busy until")],
+)
+def test_waiting_for_a_busy_device_ends_with_the_budget_or_a_cancellation(
+    tmp_path: Path, waits: dict[str, object], says: str
+) -> None:
+    with (
+        device_slot(tmp_path, "cpu0"),
+        pytest.raises(ChildFailedError, match=says) as caught,
+        device_slot(tmp_path, "cpu0", **waits),  # type: ignore[arg-type]
+    ):
+        pass
+    assert caught.value.outcome == "cancelled"
+    with device_slot(tmp_path, "cpu0", **waits):  # type: ignore[arg-type]
+        pass  # a free device is taken at once, whatever the limits are
+
+
+def test_whoever_waits_for_the_device_goes_before_whoever_comes_back(tmp_path: Path) -> None:
+    held: list[str] = []
+
+    def wait_once() -> None:
+        with device_slot(tmp_path, "cpu0"):
+            held.append("waited")
+
+    waiting = threading.Thread(target=wait_once)
+    with device_slot(tmp_path, "cpu0"):
+        waiting.start()
+        time.sleep(0.2)
+    with device_slot(tmp_path, "cpu0"):
+        held.append("came back")
+    waiting.join()
+    assert held == ["waited", "came back"]
