@@ -68,7 +68,8 @@ class Leg(Value):
 
     @property
     def id(self) -> str:
-        return f"{self.trial.id}-{self.until_examples}"
+        """A leg that a deadline cut and the one that goes on from there are two."""
+        return f"{self.trial.id}-{self.from_examples}-{self.until_examples}"
 
 
 class Measurement(Value):

@@ -26,12 +26,17 @@ def lease_leg(session: Session, calibration: CalibrationRow, leg: Leg) -> LegRep
     if row is not None and row.status == "told" and row.outcome != _SILENT:
         return leg_reports(session, all_told().where(LegRow.id == row.id))[0]
     if row is None:
-        row = LegRow(tenant=trial.tenant, trial_id=trial.id, until_examples=leg.until_examples)
+        row = LegRow(
+            tenant=trial.tenant,
+            trial_id=trial.id,
+            from_examples=leg.from_examples,
+            until_examples=leg.until_examples,
+        )
         session.add(row)
     else:
         session.execute(delete(MeasurementRow).where(MeasurementRow.leg_id == row.id))
     row.status, row.outcome, row.told_order, row.leased_at = "leased", None, None, now()
-    row.from_examples, row.checkpoints = leg.from_examples, list(leg.checkpoints)
+    row.checkpoints = list(leg.checkpoints)
     trial.attempts += 1
     trial.status = "running"
     return None
@@ -52,7 +57,7 @@ def tell_leg(session: Session, calibration: CalibrationRow, report: LegReport) -
     outcome = "diverged" if None in values else report.outcome
     row.status, row.outcome = "told", outcome
     row.told_at, row.told_order = now(), _next_order(session, calibration)
-    row.from_examples, row.checkpoints = report.leg.from_examples, list(report.leg.checkpoints)
+    row.checkpoints = list(report.leg.checkpoints)
     row.examples = report.examples
     row.train_seconds, row.wall_seconds = report.train_seconds, report.wall_seconds
     row.peak_bytes, row.detail = report.peak_bytes, report.detail
@@ -139,7 +144,9 @@ def _trial_row(session: Session, calibration: CalibrationRow, leg: Leg) -> Trial
 
 def _leg_row(session: Session, trial: TrialRow, leg: Leg) -> LegRow | None:
     known = select(LegRow).where(
-        LegRow.trial_id == trial.id, LegRow.until_examples == leg.until_examples
+        LegRow.trial_id == trial.id,
+        LegRow.from_examples == leg.from_examples,
+        LegRow.until_examples == leg.until_examples,
     )
     return session.scalars(known).one_or_none()
 

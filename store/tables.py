@@ -133,7 +133,7 @@ class LegRow(Row):
     """A leg: leased, then told once. `told_order` counts over all calibrations of a task."""
 
     __tablename__ = "legs"
-    __table_args__ = (UniqueConstraint("trial_id", "until_examples"),)
+    __table_args__ = (UniqueConstraint("trial_id", "from_examples", "until_examples"),)
 
     id: Mapped[str] = _id()
     trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"))

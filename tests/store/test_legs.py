@@ -58,6 +58,25 @@ def test_a_trial_goes_on_over_its_legs(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize("is_same_calibration", [True, False])
+def test_a_leg_that_was_cut_and_the_one_that_goes_on_from_there_are_two(
+    store: Store, is_same_calibration: bool
+) -> None:
+    first = prepared_calibration(store)
+    second = first if is_same_calibration else prepared_calibration(store)
+    cut = a_report(a_leg(200))
+    cut = cut.model_copy(update={"measurements": cut.measurements[:1], "examples": 100})
+    rest = a_report(a_leg(200, begin=100))
+    store.calibrations.tell(first, cut)
+    assert store.calibrations.lease(second, rest.leg) is None
+    store.calibrations.tell(second, rest)
+    assert [(r.leg.from_examples, r.examples) for r in told(store)] == [(0, 100), (100, 200)]
+    assert store.calibrations.lease(second, rest.leg) == told(store)[1]
+    trial = store.calibrations.trials("local", second).items[0]
+    points = store.calibrations.measurements("local", trial.id)
+    assert [p.examples for p in points] == [100, 150, 200]
+
+
 def test_telling_a_leg_twice_changes_nothing(store: Store) -> None:
     id_ = prepared_calibration(store)
     store.calibrations.tell(id_, a_report(a_leg(), 0.3))

@@ -211,7 +211,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["trial_id"], ["trials.id"], name=op.f("fk_legs_trial_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_legs")),
         sa.UniqueConstraint(
-            "trial_id", "until_examples", name=op.f("uq_legs_trial_id_until_examples")
+            "trial_id",
+            "from_examples",
+            "until_examples",
+            name=op.f("uq_legs_trial_id_from_examples_until_examples"),
         ),
     )
     op.create_table(
