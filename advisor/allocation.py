@@ -117,9 +117,10 @@ def _seeds(running: Sequence[Contender], max_seeds: int) -> list[Option]:
 def _lead(contender: Contender, running: Sequence[Contender]) -> float:
     """How far its mean lies from where the decision would change: the leader's, or its rival's."""
     others = [c.belief.mean or 0.0 for c in running if c is not contender]
-    if not others:
-        return 0.0  # without a rival it is trained on until it is known
-    return -abs((contender.belief.mean or 0.0) - max(others))
+    mean = contender.belief.mean or 0.0
+    if not others or (mean >= max(others) and not contender.belief.is_at_horizon):
+        return 0.0  # the leader is trained on: what it reaches is the measure of all others
+    return -abs(mean - max(others))
 
 
 def _expected_excess(lead: float, sd: float) -> float:

@@ -35,11 +35,13 @@ def test_further_seeds_narrow_what_was_measured() -> None:
 
 def test_the_interval_narrows_as_the_curve_comes_closer() -> None:
     leader = curve(1.0)
-    sds = []
+    relative = []
     for reach in (0.02, 0.1, 0.3, 0.9):
         rival = curve(reach)
-        sds.append(Field([leader, rival]).outlook(rival, 1).sd)
-    assert sds == sorted(sds, reverse=True)
+        seen = Field([leader, rival]).outlook(rival, 1)
+        relative.append(seen.sd / seen.mean)
+    assert relative == sorted(relative, reverse=True)
+    assert relative[-1] < relative[0] / 3
 
 
 @pytest.mark.parametrize("reach", [0.02, 0.05, 0.1, 0.3, 0.6])
