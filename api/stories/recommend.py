@@ -12,8 +12,6 @@ from api.stories.read import check_words, read
 from api.stories.service import LOCAL, Service
 
 NEIGHBOURS_MAX = 300
-# A probe that was too slow or broke may go well the next time; what did not fit never will.
-_LASTING = ("completed", "diverged", "out_of_memory")
 
 
 def recommend_now(
@@ -70,9 +68,9 @@ def known_profiles(
 
 
 def known_costs(service: Service, tenant: str, prepared: Prepared) -> list[StepCost]:
-    """Stored probes of this very task and device, but for those that a busy moment spoilt."""
+    """Stored probes of this very task and device; one that failed may go well the next time."""
     found = service.store.calibrations.probes(tenant, prepared.task_fingerprint, prepared.device.id)
-    return [cost for cost in found if cost.outcome in _LASTING]
+    return [cost for cost in found if cost.outcome == "completed"]
 
 
 def _device(service: Service, device_id: str | None) -> Device:

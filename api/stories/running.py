@@ -103,7 +103,7 @@ class Run:
                 self._told[event.leg.id] = told
         elif isinstance(event, LegEnded):
             self._patiently(lambda: self._repository.tell(self._id, event.report))
-        self._charge()
+            self._charge()
         self._on_event(event)
 
     def _run_leg(

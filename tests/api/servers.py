@@ -15,11 +15,16 @@ import httpx
 import psutil
 import sqlalchemy as sa
 
+from advisor.catalogue import catalogue
 from tests.small_data import write_interactions
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
 _SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), port={})"
+_FIRST_CHOICES = {
+    name: {setting.name: [setting.choices[0]] for setting in card.settings}
+    for name, card in catalogue().items()
+}
 _WORK = "from api.app import run_worker; from api.settings import Settings; run_worker(Settings())"
 
 
@@ -126,7 +131,7 @@ class Site:
         upgrade_database(Settings(data_dir=self.data_dir, database_url=self.database_url))
 
     def task(self, **changes: Any) -> dict[str, Any]:
-        """A task of the site that trains in a second or two per candidate."""
+        """A task of the site: six losses at one setting each, settled after about 40 legs."""
         fields = {
             "name": "shop",
             "data": {"path": "orders.csv"},
@@ -134,10 +139,11 @@ class Site:
             "model": {"embedding_dim": 16},
             "training": {"batch_size": 256},
             "horizon": {"epochs": 5},
+            "losses": {"settings": _FIRST_CHOICES},
         }
         return fields | changes
 
-    def calibrate(self, budget_seconds: float = 12, **changes: Any) -> str:
+    def calibrate(self, budget_seconds: float = 30, **changes: Any) -> str:
         """Ask for a calibration; returns its id."""
         body = {"task": self.task(**changes), "budget_seconds": budget_seconds}
         answer = self.http.post("/v1/calibrations", json=body)

@@ -13,10 +13,17 @@ from api.stories.calibrate import CalibrationInterruptedError
 from api.stories.running import ATTEMPTS_MAX
 from api.stories.service import Service
 from profiler.device import this_device
+from profiler.isolation import in_child
 from profiler.workspace import Workspace
 from store.engine import open_store
 from tests.databases import sqlite_url
 from tests.small_data import small_task, write_interactions
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _torch_is_loaded() -> None:
+    """As a server does at its start: no budget pays for it."""
+    list(in_child("builtins:list", {}))
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def task() -> Task:
 
 def test_a_calibration_on_the_store_alone_is_answered(service: Service, task: Task) -> None:
     seen: list[Event] = []
-    calibration = calibrate.request(service, task, 10)
+    calibration = calibrate.request(service, task, 6)
     ended = calibrate.run(service, calibration.id, on_event=seen.append)
     assert ended.status == "succeeded"
     assert ended.device_tag == calibrate.COMMAND_LINE_TAG
@@ -54,7 +61,7 @@ def test_a_calibration_on_the_store_alone_is_answered(service: Service, task: Ta
 
 
 def test_a_leg_that_workers_die_of_is_left_alone_at_last(service: Service, task: Task) -> None:
-    calibration = calibrate.request(service, task, 10)
+    calibration = calibrate.request(service, task, 6)
     victims: set[str] = set()
 
     def die_of_the_first_leg(event: Event) -> None:

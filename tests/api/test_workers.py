@@ -30,7 +30,7 @@ def _worker(site: Site, slot: str, tag: str = "cpu") -> Program:
 
 def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> None:
     first = _worker(shared_site, "cpu0")
-    calibration_id = shared_site.calibrate(10)
+    calibration_id = shared_site.calibrate()
     shared_site.told(calibration_id, at_least=3)
     first.kill()
     told_before = {i: leg for i, leg in shared_site.legs().items() if leg["status"] == "told"}
@@ -45,7 +45,7 @@ def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) -> None:
     first = _worker(shared_site, "cpu0")
-    calibration_id = shared_site.calibrate(10)
+    calibration_id = shared_site.calibrate()
     shared_site.told(calibration_id, at_least=3)
     first.process.send_signal(signal.SIGSTOP)
     second = _worker(shared_site, "cpu1")
@@ -101,7 +101,7 @@ def test_a_slot_is_served_by_one_process_only(shared_site: Site) -> None:
 
 def test_a_database_that_drops_all_connections_is_waited_for(shared_site: Site) -> None:
     _worker(shared_site, "cpu0")
-    calibration_id = shared_site.calibrate(10)
+    calibration_id = shared_site.calibrate()
     for n_told in (2, 5):
         shared_site.told(calibration_id, at_least=n_told)
         shared_site.drop_connections()
