@@ -25,7 +25,6 @@ from profiler.workspace import Workspace
 
 _PROBE_SHARE = 0.15
 _ANSWER_SECONDS = 0.5
-_LASTING = ("completed", "out_of_memory")
 RunLeg = Callable[[Prepared, Leg, Workspace, float, Callable[[], bool]], LegReport]
 
 
@@ -68,8 +67,8 @@ def calibrate(
     prepared = prepare(task, workspace)
     on_event(DataPrepared(prepared=prepared))
     space = candidates(task, prepared.statistics)
-    # A probe that failed or was too late says little of the loss; it is made again.
-    costs = [cost for cost in probed if cost.outcome in _LASTING]
+    # A probe that failed may go well the next time, with more memory or less to do beside it.
+    costs = [cost for cost in probed if cost.outcome == "completed"]
     for cost in _probe_missing(
         prepared, space, tuple(costs), workspace, seconds_left(), should_stop
     ):
@@ -111,7 +110,8 @@ def _probe_missing(
     known = {cost.candidate.key for cost in probed}
     shapes = {shape_of(c).key: shape_of(c) for group in space.values() for c in group}
     missing = [shape for key, shape in shapes.items() if key not in known]
-    if not missing:
+    if not missing or seconds_left <= 0:
         return ()
     limit_seconds = max(seconds_left * _PROBE_SHARE, 1.0)
-    return tuple(probe(prepared, missing, workspace, limit_seconds, should_stop))
+    deadline = time.monotonic() + seconds_left
+    return tuple(probe(prepared, missing, workspace, limit_seconds, deadline, should_stop))

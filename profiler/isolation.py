@@ -91,6 +91,12 @@ def start_server() -> None:
         forkserver.ensure_running()
 
 
+def wait_for_server() -> None:
+    """Return when the server process has loaded torch: the next child starts at once."""
+    with contextlib.suppress(ChildFailedError):
+        list(in_child("builtins:list", {}))
+
+
 def _start(
     function: str, arguments: dict[str, Any], preload_torch: bool
 ) -> tuple[BaseProcess, connection.Connection]:

@@ -6,17 +6,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import torch
+from numpy.typing import NDArray
 
 from advisor.calibration import Prepared
 from advisor.evidence import Leg, Measurement
 from profiler.dataset import Dataset, open_dataset
-from profiler.messages import LegEnd
+from profiler.messages import GRACE_SECONDS, LegEnd
 from profiler.metrics import evaluate
 from profiler.trial_state import TrialState
 
 EVALUATION_ROWS = 2000
+_FEW_ROWS = 64
+_OVERRUN = 1.5  # what an evaluation may take over its estimate
 
 
 def run_leg(
@@ -24,7 +28,8 @@ def run_leg(
 ) -> Iterator[Measurement | LegEnd]:
     """Yield a Measurement at every checkpoint, then one LegEnd; the state is saved before that.
 
-    `deadline` is on time.monotonic(): past it the leg ends at the next step, evaluated and saved.
+    `deadline` is on time.monotonic(): past it the leg ends at the next step, saved, and evaluated
+    if that can end a little later. A leg without a step measures nothing.
     """
     torch.set_num_threads(n_threads)
     dataset = open_dataset(prepared.dataset_dir)
@@ -32,10 +37,16 @@ def run_leg(
     trial = TrialState(prepared.task, dataset, leg.trial)
     clock = TrainingClock(trial, deadline)
     detail = _continue_from(trial, clock, leg, Path(states_dir))
+    validation = Validation(prepared, dataset, trial)
     diverged = False
     for checkpoint in leg.checkpoints:
         clock.train_until(checkpoint)
-        value = validate(prepared, dataset, trial) if clock.is_finite() else math.nan
+        diverged = not clock.is_finite()
+        if trial.examples <= leg.from_examples:
+            break
+        if not diverged and not clock.has_time_for(_OVERRUN * validation.expected_seconds()):
+            break
+        value = math.nan if diverged else validation.value()
         diverged = not math.isfinite(value)
         yield Measurement(
             examples=trial.examples,
@@ -45,7 +56,7 @@ def run_leg(
         )
         if diverged or clock.is_over:
             break
-    if not diverged:
+    if not diverged and trial.examples > leg.from_examples:
         _save(trial, leg, Path(states_dir))
     yield LegEnd(
         examples=trial.examples,
@@ -56,16 +67,48 @@ def run_leg(
     )
 
 
-def validate(prepared: Prepared, dataset: Dataset, trial: TrialState) -> float:
+class Validation:
     """The task's metric on the fixed subset of validation rows, seen classes masked."""
-    with torch.no_grad():
-        return evaluate(
-            trial.score,
-            torch.from_numpy(dataset.evaluation_rows(EVALUATION_ROWS)).long(),
-            (dataset.train_indptr, dataset.train_indices),
-            (dataset.validation_indptr, dataset.validation_indices),
-            prepared.task.parsed_metric,
-        )
+
+    def __init__(self, prepared: Prepared, dataset: Dataset, trial: TrialState) -> None:
+        self._metric, self._dataset, self._trial = prepared.task.parsed_metric, dataset, trial
+        self._rows = dataset.evaluation_rows(EVALUATION_ROWS)
+        self._seconds: float | None = None
+
+    def value(self) -> float:
+        started = time.perf_counter()
+        value = self._evaluate(self._rows)
+        self._seconds = time.perf_counter() - started
+        return value
+
+    def expected_seconds(self) -> float:
+        """Seconds of one evaluation: the last one's, before the first scaled from a few rows."""
+        if self._seconds is None:
+            return self.estimated_seconds(0.0)
+        return self._seconds
+
+    def estimated_seconds(self, seconds: float) -> float:
+        """Seconds of one evaluation, scaled from as many rows as fit into about `seconds`."""
+        n, took = _FEW_ROWS, self._seconds_of(_FEW_ROWS)
+        fitting = min(len(self._rows), int(n * seconds / took))
+        if fitting > n:
+            n, took = fitting, self._seconds_of(fitting)
+        return took * max(1.0, len(self._rows) / n)
+
+    def _seconds_of(self, n_rows: int) -> float:
+        started = time.perf_counter()
+        self._evaluate(self._rows[:n_rows])
+        return time.perf_counter() - started
+
+    def _evaluate(self, rows: NDArray[np.int64]) -> float:
+        with torch.no_grad():
+            return evaluate(
+                self._trial.score,
+                torch.from_numpy(rows).long(),
+                self._dataset.train,
+                self._dataset.validation,
+                self._metric,
+            )
 
 
 class TrainingClock:
@@ -74,16 +117,21 @@ class TrainingClock:
     def __init__(self, trial: TrialState, deadline: float) -> None:
         self.seconds = 0.0
         self._trial, self._deadline = trial, deadline
+        self._step_seconds = 0.0
         self._loss_sum, self._n_steps = torch.zeros(()), 0
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() > self._deadline
+        return time.monotonic() > self._deadline or not self.has_time_for(self._step_seconds)
+
+    def has_time_for(self, seconds: float) -> bool:
+        """Whether what takes so long ends in time to save the state before the leg is killed."""
+        return time.monotonic() + seconds < self._deadline + GRACE_SECONDS / 2
 
     def train_until(self, examples: int) -> None:
         """Step until the trial has seen so many examples or the deadline has passed."""
         self._loss_sum, self._n_steps = torch.zeros(()), 0
-        started = time.perf_counter()
+        started = before = time.perf_counter()
         while self._trial.examples < examples and not self.is_over:
             try:
                 self._loss_sum += self._trial.step()
@@ -93,6 +141,7 @@ class TrainingClock:
                 self._loss_sum += math.nan
                 break
             self._n_steps += 1
+            self._step_seconds, before = time.perf_counter() - before, time.perf_counter()
         self.seconds += time.perf_counter() - started
 
     def is_finite(self) -> bool:
@@ -135,9 +184,12 @@ def _continue_from(
 
 
 def _save(trial: TrialState, leg: Leg, states_dir: Path) -> None:
-    """Save, and keep the state this leg came from: it is asked again if it is never told."""
+    """Save, and keep the state this leg came from: it is asked again if it is never told.
+
+    A later state may be another slot's, which trains the same trial for another calibration.
+    """
     path = state_path(states_dir, leg, trial.examples)
     trial.save(path)
     for other in path.parent.glob("*.pt"):
-        if int(other.stem) not in (leg.from_examples, trial.examples):
+        if int(other.stem) < leg.from_examples:
             other.unlink(missing_ok=True)
