@@ -30,7 +30,7 @@ def run_leg_in_child(
         "prepared": prepared,
         "leg": leg,
         "states_dir": str(workspace.states_dir(prepared.task_fingerprint)),
-        "n_threads": workspace.device.n_threads,
+        "n_threads": workspace.threads(prepared),
         "deadline": deadline,
     }
     started = math.inf

@@ -101,7 +101,7 @@ class _Probing:
         arguments = {
             "prepared": self._prepared,
             "candidate": shape,
-            "n_threads": self._workspace.device.n_threads,
+            "n_threads": self._workspace.threads(self._prepared),
             "seconds": min(_ROUND_SECONDS, limit_seconds / 4),
         }
         seen: list[ProbeRound] = []

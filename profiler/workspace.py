@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from advisor.calibration import Prepared
 from advisor.evidence import Device, Trial
 from profiler.device import this_device
+
+_FLOP_PER_THREAD = 2e9
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,16 @@ class Workspace:
     @property
     def datasets_dir(self) -> Path:
         return self.data_dir / "datasets"
+
+    def threads(self, prepared: Prepared) -> int:
+        """Threads for a task's steps: another one for every 2 GFLOP of a dense step.
+
+        A small step is done before a second thread has woken up: on ML-100K (0.3 GFLOP) two
+        threads were half as fast as one, and less still with anything else running.
+        """
+        task, n_classes = prepared.task, prepared.statistics.n_classes
+        flop = 6.0 * task.training.batch_size * n_classes * task.model.embedding_dim
+        return int(min(self.device.n_threads, max(1, 1 + flop // _FLOP_PER_THREAD)))
 
     def states_dir(self, task_fingerprint: str) -> Path:
         """Trial states of a task on this device."""
