@@ -17,14 +17,18 @@ from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from advisor.search_space import candidates
 from advisor.task import Task
-from profiler.isolation import start_server
+from profiler.isolation import ChildFailedError, start_server
 from profiler.leg_in_child import run_leg_in_child
-from profiler.prepare import prepare
+from profiler.prepare import prepare_within
 from profiler.probe import probe
 from profiler.workspace import Workspace
 
 _PROBE_SHARE = 0.15
 _ANSWER_SECONDS = 0.5
+# An interrupted calibration answers even when its budget is spent: its data was read before.
+_READ_AGAIN_SECONDS = 30.0
+# Without its data a cancelled calibration has no answer: small data is read to the end.
+_CANCELLED_READ_SECONDS = 2.0
 RunLeg = Callable[[Prepared, Leg, Workspace, float, Callable[[], bool]], LegReport]
 
 
@@ -54,7 +58,8 @@ def calibrate(
     `told` and `probed` are what is known of this task and device already and is not paid again;
     `profiles` are those of other tasks; `spent_seconds` is what this calibration used before it
     was interrupted. When `should_stop` turns true it answers with what it knows.
-    Raises TaskInvalidError, DataInvalidError, UnknownLossError before anything is spent.
+    Raises DataInvalidError, UnknownLossError and TaskInvalidError before anything is trained, the
+    last also where the data alone takes the budget or is not read when it shall stop.
     """
     started = time.monotonic()
     if not budget_seconds > 0:
@@ -64,7 +69,7 @@ def calibrate(
         return budget_seconds - spent_seconds - (time.monotonic() - started) - _ANSWER_SECONDS
 
     start_server()  # it loads torch while the data is read
-    prepared = prepare(task, workspace)
+    prepared = _prepare(task, workspace, budget_seconds, spent_seconds, should_stop)
     on_event(DataPrepared(prepared=prepared))
     space = candidates(task, prepared.statistics)
     # A probe that failed may go well the next time, with more memory or less to do beside it.
@@ -97,6 +102,31 @@ def calibrate(
     )
     on_event(Decided(recommendation=recommendation))
     return Calibrated(recommendation, race.profiles())
+
+
+def _prepare(
+    task: Task,
+    workspace: Workspace,
+    budget_seconds: float,
+    spent_seconds: float,
+    should_stop: Callable[[], bool],
+) -> Prepared:
+    """Read the data within the budget; what was read before takes a moment, and has it."""
+    left = budget_seconds - spent_seconds
+    limit_seconds = max(left, _READ_AGAIN_SECONDS) if spent_seconds else left
+    patient_until = time.monotonic() + _CANCELLED_READ_SECONDS
+    try:
+        return prepare_within(
+            task,
+            workspace,
+            limit_seconds,
+            lambda: time.monotonic() > patient_until and should_stop(),
+        )
+    except ChildFailedError as error:
+        sentence = f"reading the data alone takes longer than the budget of {budget_seconds:g} s"
+        if error.outcome == "cancelled":
+            sentence = "cancelled while the data was being read"
+        raise TaskInvalidError(sentence) from error
 
 
 def _probe_missing(

@@ -1,18 +1,26 @@
 """The one loop, on real trainings of a small task: budget, resumption, stopping, bad tasks."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from advisor.calibration import Event, LegEnded, Probed
+from advisor.calibration import Event, LegEnded, Prepared, Probed
+from advisor.cost import shape_of
 from advisor.errors import DataInvalidError, TaskInvalidError, UnknownLossError
-from advisor.evidence import LegReport, StepCost
-from advisor.task import Horizon
+from advisor.evidence import Leg, LegReport, StepCost
+from advisor.search_space import candidates
+from advisor.task import Horizon, TaskStatistics
 from profiler.calibrate import Calibrated, calibrate
 from profiler.device import this_device
+from profiler.isolation import in_child
+from profiler.leg_in_child import run_leg_in_child
 from profiler.workspace import Workspace
 from tests.small_data import small_task, write_interactions
+
+STATISTICS = TaskStatistics(n_rows=300, n_classes=200, n_examples=4500)
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +91,16 @@ def test_a_second_calibration_trains_no_told_leg_again(
 ) -> None:
     _, before, _ = first
     listener = Listener()
+    kept = {folder.name for folder in place.data_dir.glob("states/*/*")}
+    assert kept
     task = small_task(place.data_dir / "pairs.csv", epochs=10)
     calibrate(task, 5, workspace=place, on_event=listener, told=before.reports, probed=before.costs)
     assert listener.costs == []
     assert listener.reports
     known = {r.leg.id for r in before.reports}
     assert known.isdisjoint({r.leg.id for r in listener.reports})
-    # Its trials go on from the states that the first one left.
-    assert [r.detail for r in listener.reports if r.detail] == []
+    # Its trials go on from the states that the first one left; those of beaten ones are deleted.
+    assert kept.isdisjoint(r.leg.trial.id for r in listener.reports if r.detail)
 
 
 def test_told_to_stop_it_answers_with_what_it_knows(place: Workspace) -> None:
@@ -143,20 +153,97 @@ def test_a_task_that_cannot_be_served_is_refused_in_one_sentence(
         calibrate(task, 3, workspace=place)
 
 
+def slow_to_read(source: object, cache_dir: str) -> Iterator[object]:
+    time.sleep(60)
+    yield None
+
+
+@pytest.mark.parametrize(
+    ("budget", "stops", "says"),
+    [
+        (1.0, False, "reading the data alone takes longer than the budget of 1 s"),
+        (60.0, True, "cancelled while the data was being read"),
+    ],
+)
+def test_reading_ends_with_the_budget_or_a_cancellation(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch, budget: float, stops: bool, says: str
+) -> None:
+    def in_slow_child(function: str, *given: Any, **limits: Any) -> Iterator[Any]:
+        return in_child("tests.profiler.test_calibrate:slow_to_read", *given, **limits)
+
+    monkeypatch.setattr("profiler.prepare.in_child", in_slow_child)
+    started = time.monotonic()
+    with pytest.raises(TaskInvalidError, match=says):
+        calibrate(
+            small_task(place.data_dir / "pairs.csv"),
+            budget,
+            workspace=place,
+            should_stop=lambda: stops,
+        )
+    assert time.monotonic() - started < 10
+
+
+def test_interrupted_with_its_budget_spent_it_still_answers(
+    first: tuple[Calibrated, Listener, float], place: Workspace
+) -> None:
+    _, before, _ = first
+    listener = Listener()
+    task = small_task(place.data_dir / "pairs.csv", epochs=10)
+    done = calibrate(
+        task, 12, workspace=place, on_event=listener, told=before.reports, spent_seconds=13
+    )
+    assert listener.costs == listener.reports == []  # no time for a probe, none for a leg
+    assert done.recommendation.evidence_level == "measured"
+
+
+def test_a_probe_that_failed_is_made_again(place: Workspace) -> None:
+    listener, task = Listener(), small_task(place.data_dir / "pairs.csv")
+    shapes = [shape_of(c[0]) for c in candidates(task, STATISTICS).values()]
+    failed = [
+        StepCost(candidate=shape, outcome="out_of_memory", batch_size=256, step_seconds=None)
+        for shape in shapes
+    ]
+    calibrate(
+        task,
+        20,
+        workspace=place,
+        on_event=listener,
+        probed=failed,
+        should_stop=lambda: bool(listener.reports),
+    )
+    assert {c.candidate.key for c in listener.costs} == {shape.key for shape in shapes}
+    assert {c.outcome for c in listener.costs} == {"completed"}
+
+
 @pytest.mark.parametrize("budget", [0.0, -1.0, float("nan")])
 def test_a_budget_that_is_none_is_refused(place: Workspace, budget: float) -> None:
     with pytest.raises(TaskInvalidError, match="above 0"):
         calibrate(small_task(place.data_dir / "pairs.csv"), budget, workspace=place)
 
 
-def test_states_of_beaten_trials_are_deleted(
-    first: tuple[Calibrated, Listener, float], place: Workspace, tmp_path: Path
-) -> None:
-    _, listener, _ = first
-    trial = listener.reports[0].leg.trial
-    folder = place.states_dir("f") / trial.id
-    folder.mkdir(parents=True)
-    (folder / "512.pt").write_bytes(b"state")
-    place.delete_states("f", [trial])
-    assert not folder.exists()
-    place.delete_states("f", [trial])  # once more is harmless
+def test_states_of_dropped_trials_are_deleted(tmp_path: Path) -> None:
+    place, listener, diverged = Workspace(tmp_path, device=this_device(1)), Listener(), set[str]()
+
+    def run_leg(prepared: Prepared, leg: Leg, *given: Any) -> LegReport:
+        report = run_leg_in_child(prepared, leg, *given)
+        if leg.trial.candidate.loss == "softmax":
+            assert (place.states_dir(prepared.task_fingerprint) / leg.trial.id).exists()
+            diverged.add(leg.trial.id)
+            return report.model_copy(update={"outcome": "diverged"})
+        return report
+
+    losses = {"include": ["softmax", "bpr"]}
+    task = small_task(write_interactions(tmp_path / "pairs.csv"), losses=losses)
+    calibrate(
+        task,
+        20,
+        workspace=place,
+        on_event=listener,
+        run_leg=run_leg,
+        should_stop=lambda: len(listener.reports) >= 3,
+    )
+    kept = {folder.name for folder in tmp_path.glob("states/*/*")}
+    assert diverged
+    assert kept
+    assert kept.isdisjoint(diverged)
+    place.delete_states("f", [listener.reports[0].leg.trial])  # what is not there is no fault
