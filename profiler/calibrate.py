@@ -52,12 +52,14 @@ def calibrate(
     profiles: Sequence[Profile] = (),
     spent_seconds: float = 0.0,
     should_stop: Callable[[], bool] = lambda: False,
+    seed: int = 0,
 ) -> Calibrated:
     """Race the task's candidates for `budget_seconds` of wall-clock and answer.
 
     `told` and `probed` are what is known of this task and device already and is not paid again;
     `profiles` are those of other tasks; `spent_seconds` is what this calibration used before it
-    was interrupted. When `should_stop` turns true it answers with what it knows.
+    was interrupted. When `should_stop` turns true it answers with what it knows. `seed` is that of
+    the first trial of every candidate.
     Raises DataInvalidError, UnknownLossError and TaskInvalidError before anything is trained, the
     last also where the data alone takes the budget or is not read when it shall stop.
     """
@@ -79,7 +81,7 @@ def calibrate(
     ):
         costs.append(cost)
         on_event(Probed(cost=cost, seconds_left=seconds_left()))
-    race = Race(prepared, space, costs, profiles=profiles, budget_seconds=seconds_left())
+    race = Race(prepared, space, costs, profiles=profiles, budget_seconds=seconds_left(), seed=seed)
     for report in told:
         race.tell(report)
     while not should_stop() and (leg := race.ask(seconds_left())):

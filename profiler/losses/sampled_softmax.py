@@ -23,12 +23,14 @@ class SampledSoftmax(nn.Module):
 
     hidden[B, D], weight[C, D], bias[C], target[B] classes, or for several positives per row the
     CSR pair (indices[L], offsets[B + 1]); S = K classes drawn from the proposal q with
-    replacement, shared by the rows, hits of the target kept; t = s with the correction
+    replacement, shared by the rows, hits of the target kept but for "importance"; t = s with the
+    correction
 
         loss = mean_b [ log(exp(t_by) + sum_{j in S} exp(t_bj)) - t_by ]
 
     correction "both":        t = s - log q, on both terms: optimum s = log p + c for any K
-    correction "importance":  t_y = s_y, t_j = s_j - log(K q_j): log p only as K grows
+    correction "importance":  t_y = s_y, t_j = s_j - log(k q_j / (1 - q_y)) over the k draws
+                              j != y, an unbiased estimate of softmax's sum: log p as K grows
     correction "none":        t = s: optimum s = log(p / q) + c, wrong order unless q is uniform
 
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
@@ -104,6 +106,8 @@ class SampledSoftmax(nn.Module):
         n = len(classes)
         positive = (hidden * weight[:n]).sum(1) + offset[:n]
         negative = torch.addmm(offset[n:], hidden, weight[n:].t())
+        if self.correction == "importance":
+            negative = self._without_hits(negative, classes, drawn)
         total = torch.logaddexp(negative.logsumexp(1), positive)
         return (row_weight * (total - positive)).sum()
 
@@ -113,9 +117,17 @@ class SampledSoftmax(nn.Module):
             return torch.zeros(len(ids), device=ids.device)
         offset = -self.proposal.log_q(ids)
         if self.correction == "importance":
-            offset = offset - math.log(self.n_negatives)
             offset[:n_positives] = 0
         return offset
+
+    def _without_hits(
+        self, negative: torch.Tensor, classes: torch.Tensor, drawn: torch.Tensor
+    ) -> torch.Tensor:
+        """The draws other than the row's own class, as draws from q over j != y, and their mean."""
+        hits = drawn[None, :] == classes[:, None]
+        n_left = (~hits).sum(1, keepdim=True).clamp_min(1)
+        others = torch.log1p(-self.proposal.log_q(classes).exp())[:, None] - n_left.log()
+        return (negative + others.to(negative.dtype)).masked_fill(hits, -math.inf)
 
     def scores(self, hidden: torch.Tensor) -> torch.Tensor:
         """The scores to rank by, [B, C]; log q is never added back."""
