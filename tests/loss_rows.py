@@ -111,7 +111,10 @@ def _sampled_softmax(correction: str) -> Reference:
         if correction == "both":
             positive, negative = positive - log_q[y], negative - log_q[drawn]
         if correction == "importance":
-            negative = negative - log_q[drawn] - math.log(len(drawn))
+            is_other = drawn != y[:, None]
+            chance = log_q[drawn].exp() / (1 - log_q[y].exp())[:, None]
+            mean = is_other.sum(1, keepdim=True) * chance
+            negative = torch.where(is_other, negative - mean.log(), -math.inf)
         joined = torch.cat((positive[:, None], negative), dim=1)
         return _softmax(joined, torch.zeros_like(y))
 

@@ -128,3 +128,25 @@ def test_the_upstream_gradient_scales_every_gradient(row: Row) -> None:
     threes = _dense(torch.autograd.grad(3 * thrice(hidden, target), (hidden, *thrice.parameters())))
     for one, three in zip(ones, threes, strict=True):
         torch.testing.assert_close(3 * one, three)
+
+
+def test_a_row_whose_draws_all_hit_its_class_has_no_loss_under_importance() -> None:
+    row = next(row for row in ROWS if row.settings.get("correction") == "importance")
+    layer = make_layer(row, D, C)
+
+    class Same:
+        def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
+            return torch.full((n,), 3)
+
+        def log_q(self, ids: torch.Tensor) -> torch.Tensor:
+            return torch.full(ids.shape, -1.0, dtype=torch.double)
+
+    layer.proposal = Same()
+    hidden, _ = _batch(2)
+    alone = layer(hidden[:1], torch.tensor([3]))
+    assert alone.item() == 0
+    both = layer(hidden, torch.tensor([3, 4]))
+    gradients = _dense(torch.autograd.grad(both, (hidden, *class_parameters(layer))))
+    assert all(torch.isfinite(g).all() for g in gradients)
+    assert gradients[0][0].eq(0).all()
+    assert gradients[0][1].ne(0).any()

@@ -60,13 +60,11 @@ def test_corrected_scores_follow_p_and_uncorrected_p_over_q() -> None:
 
 def test_the_gradient_bias_falls_as_one_over_k() -> None:
     scores = torch.tensor([0.4, -0.6, 0.2], dtype=torch.double)
-    counts = torch.tensor([1, 0, 0])
-    exact = torch.softmax(scores, 0) - counts
+    exact = torch.softmax(scores, 0) - torch.tensor([1, 0, 0])
     biases = []
-    # Draws from the classes other than the target, as the expansion wants
-    q = torch.tensor([0.0, 0.4, 0.6], dtype=torch.double)
+    # Draws of every class, the target too, as the layer makes them
+    q = torch.tensor([0.3, 0.3, 0.4], dtype=torch.double)
     population = Population("sampled_softmax", q, n_negatives=1, correction="importance")
-    population.layer.proposal.q = q.clamp_min(1e-300)
     for n_negatives in (8, 32):
         # More draws than classes is refused as a setting, but shows the slope exactly here
         population.n_drawn = population.layer.n_negatives = n_negatives

@@ -112,6 +112,24 @@ def test_importance_correction_can_misorder_at_small_k() -> None:
     assert misordered >= 1
 
 
+def test_importance_correction_comes_closer_to_log_p_with_more_draws() -> None:
+    counts = torch.tensor([6, 3, 1])
+    log_p = centred((counts.double() / counts.sum()).log())
+    deviations = []
+    for n_negatives in (2, 12):
+        population = Population(
+            "sampled_softmax",
+            torch.tensor([0.5, 0.2, 0.3], dtype=torch.double),
+            n_negatives=1,
+            correction="importance",
+        )
+        # More draws than classes is refused as a setting, but brings the limit into reach here
+        population.n_drawn = population.layer.n_negatives = n_negatives
+        deviations.append(float((centred(population.minimise(counts)) - log_p).abs().max()))
+    assert deviations[1] < 0.25 * deviations[0]
+    assert deviations[1] < 0.1
+
+
 def test_the_weight_of_a_positive_changes_what_is_ranked() -> None:
     # 4 rows have the positive {0}, 6 rows have {1, 2}: E[r] = .4, .6, .6; E[r/|r|] = .4, .3, .3
     indices = torch.tensor([0] * 4 + [1, 2] * 6)
