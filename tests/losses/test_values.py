@@ -134,7 +134,7 @@ def test_a_row_whose_draws_all_hit_its_class_has_no_loss_under_importance() -> N
     row = next(row for row in ROWS if row.settings.get("correction") == "importance")
     layer = make_layer(row, D, C)
 
-    class Same:
+    class Same(torch.nn.Module):
         def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
             return torch.full((n,), 3)
 
