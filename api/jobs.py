@@ -27,7 +27,7 @@ from advisor.errors import AdvisorError, NotFoundError, TaskInvalidError
 from api.settings import Settings
 from api.stories import calibrate
 from api.stories.service import LOCAL, Service
-from profiler.isolation import ChildFailedError, in_child
+from profiler.isolation import start_server
 from store.database import parse_url
 
 # Work that is pending under another version is never taken up again: see docs of DBOS.
@@ -79,7 +79,7 @@ class Engine:
         self._register(self._settings.tag)
         self._begin(self._keep_alive, "heartbeat")
         if self._runs:
-            self._begin(_warm_up, "warm-up")
+            start_server()  # torch is loaded before the first leg, on nobody's budget
 
     def stop(self) -> None:
         """Stop within seconds; what runs is left for the next start, or for another worker."""
@@ -316,12 +316,6 @@ def engine_url(settings: Settings) -> str:
 def upgrade_engine(settings: Settings) -> None:
     """Bring the engine's tables to the version that this program needs."""
     DBOS.migrate(engine_url(settings), schema="dbos")
-
-
-def _warm_up() -> None:
-    """Have torch loaded before the first leg, on nobody's budget: a child that does nothing."""
-    with suppress(ChildFailedError):
-        list(in_child("builtins:list", {}))
 
 
 def _worker_id(settings: Settings) -> str:

@@ -92,4 +92,6 @@ def cancel(service: Service, calibration_id: str, *, tenant: str = LOCAL) -> Cal
 
 
 def _failed(service: Service, calibration_id: str, sentence: str) -> Calibration:
-    return service.store.calibrations.finish(calibration_id, "failed", error=sentence)
+    calibrations = service.store.calibrations
+    status = "cancelled" if calibrations.is_cancel_requested(calibration_id) else "failed"
+    return calibrations.finish(calibration_id, status, error=sentence)

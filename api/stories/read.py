@@ -1,5 +1,7 @@
 """What a task's data holds, and whether a task can be served at all, before anything is spent."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from advisor.calibration import Prepared
@@ -37,24 +39,26 @@ def check_words(task: Task) -> None:
 def read(service: Service, task: Task) -> Prepared:
     """The task's data, read once and cached; the task inside is the one given.
 
-    Raises TaskInvalidError or DataInvalidError, which name the file as the task does.
+    Raises TaskInvalidError or DataInvalidError.
     """
-    given = _data(task)
-    _found(service, given)
-    here = located(service, task)
-    try:
+    with located(service, task) as here:
         prepared = prepare(here, service.workspace)
-    except TaskInvalidError as error:
-        sentence = str(error).replace(_data(here).path, given.path)
-        raise type(error)(sentence) from error
     return prepared.model_copy(update={"task": task})
 
 
-def located(service: Service, task: Task) -> Task:
-    """The task with the path of its data on this machine; raises DataInvalidError outside."""
-    data = _data(task)
-    here = data.model_copy(update={"path": str(_path(service, data))})
-    return task.model_copy(update={"data": here})
+@contextmanager
+def located(service: Service, task: Task) -> Iterator[Task]:
+    """The task with the path of its data on this machine; raises DataInvalidError outside.
+
+    What is raised inside names the file as the task given does.
+    """
+    given = _data(task)
+    path = str(_found(service, given))
+    here = task.model_copy(update={"data": given.model_copy(update={"path": path})})
+    try:
+        yield here
+    except TaskInvalidError as error:
+        raise type(error)(str(error).replace(path, given.path)) from error
 
 
 def _data(task: Task) -> DataSource:

@@ -2,15 +2,24 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from advisor.calibration import Calibration, Event, LegEnded, LegStarted, Prepared, Probed
+from advisor.calibration import (
+    Calibration,
+    DataPrepared,
+    Event,
+    LegEnded,
+    LegStarted,
+    Prepared,
+    Probed,
+)
 from advisor.errors import AdvisorError
-from advisor.evidence import Candidate, Leg, LegReport, Profile, Trial
+from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost, Trial
 from advisor.recommendation import RankedCandidate, Recommendation
-from api.stories.read import located, read
+from api.stories.read import located
 from api.stories.recommend import known_costs, known_profiles
 from api.stories.service import Service
 from profiler.calibrate import Calibrated, calibrate
@@ -31,6 +40,15 @@ class CalibrationInterruptedError(AdvisorError):
     """This process must stop running the calibration; it goes on later, or elsewhere."""
 
 
+@dataclass
+class _Known:
+    """What the store knows of a task; the loop reads it when it has told what the task is."""
+
+    told: list[LegReport] = field(default_factory=list)
+    probed: list[StepCost] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
+
+
 class Run:
     """A calibration that runs now, in this thread."""
 
@@ -45,6 +63,7 @@ class Run:
         self._id, self._tenant = calibration.id, calibration.tenant
         self._repository = service.store.calibrations
         self._on_event, self._check = on_event, check
+        self._known = _Known()
         self._told: dict[str, LegReport] = {}
         self._left_alone: list[Trial] = []
         self._shall_stop = calibration.cancel_requested
@@ -52,9 +71,8 @@ class Run:
 
     def to_the_end(self) -> Calibration:
         """Calibrate, store what was learnt and the answer; returns the calibration as it ended."""
-        prepared = read(self._service, self._calibration.task)
-        self._remember(prepared)
-        calibrated = self._calibrate(prepared)
+        self._left_alone = self._patiently(self._killers)
+        calibrated = self._calibrate()
         answer = self._answer(calibrated, self._save_profiles(calibrated.profiles))
         repository = self._service.store.recommendations
         saved = self._patiently(lambda: repository.save(answer, self._tenant))
@@ -64,26 +82,32 @@ class Run:
             lambda: self._repository.finish(self._id, status, recommendation_id=saved.id)
         )
 
-    def _remember(self, prepared: Prepared) -> None:
+    def _calibrate(self) -> Calibrated:
+        with located(self._service, self._calibration.task) as task:
+            return calibrate(
+                task,
+                self._calibration.budget_seconds,
+                workspace=self._service.workspace,
+                on_event=self._keep,
+                run_leg=self._run_leg,
+                told=self._known.told,
+                probed=self._known.probed,
+                profiles=self._known.profiles,
+                spent_seconds=self._calibration.spent_seconds + time.monotonic() - self._started_at,
+                should_stop=self._should_stop,
+            )
+
+    def _recall(self, prepared: Prepared) -> None:
+        """Say what is calibrated, and hand the loop what the store knows of it."""
         device, fingerprint = prepared.device, prepared.task_fingerprint
+        key = (self._tenant, fingerprint, device.id)
         self._patiently(lambda: self._service.store.evidence.save_device(device))
         self._patiently(lambda: self._repository.prepared(self._id, fingerprint, device.id))
-
-    def _calibrate(self, prepared: Prepared) -> Calibrated:
-        key = (self._tenant, prepared.task_fingerprint, prepared.device.id)
-        self._left_alone = self._patiently(self._killers)
-        return calibrate(
-            located(self._service, self._calibration.task),
-            self._calibration.budget_seconds,
-            workspace=self._service.workspace,
-            on_event=self._keep,
-            run_leg=self._run_leg,
-            told=self._patiently(lambda: self._repository.told(*key)),
-            probed=self._patiently(lambda: known_costs(self._service, self._tenant, prepared)),
-            profiles=self._patiently(lambda: self._other_profiles(prepared)),
-            spent_seconds=self._calibration.spent_seconds + time.monotonic() - self._started_at,
-            should_stop=self._should_stop,
+        self._known.told += self._patiently(lambda: self._repository.told(*key))
+        self._known.probed += self._patiently(
+            lambda: known_costs(self._service, self._tenant, prepared)
         )
+        self._known.profiles += self._patiently(lambda: self._other_profiles(prepared))
 
     def _other_profiles(self, prepared: Prepared) -> list[Profile]:
         """Without those of this very task and device: they come with the legs told."""
@@ -95,7 +119,9 @@ class Run:
 
     def _keep(self, event: Event) -> None:
         """Store what an event says, then pass it on."""
-        if isinstance(event, Probed):
+        if isinstance(event, DataPrepared):
+            self._recall(event.prepared)
+        elif isinstance(event, Probed):
             self._patiently(lambda: self._repository.save_probe(self._id, event.cost))
         elif isinstance(event, LegStarted):
             told = self._patiently(lambda: self._repository.lease(self._id, event.leg))

@@ -13,7 +13,7 @@ from api.stories.calibrate import CalibrationInterruptedError
 from api.stories.running import ATTEMPTS_MAX
 from api.stories.service import Service
 from profiler.device import this_device
-from profiler.isolation import in_child
+from profiler.isolation import wait_for_server
 from profiler.workspace import Workspace
 from store.engine import open_store
 from tests.databases import sqlite_url
@@ -23,7 +23,7 @@ from tests.small_data import small_task, write_interactions
 @pytest.fixture(scope="module", autouse=True)
 def _torch_is_loaded() -> None:
     """As a server does at its start: no budget pays for it."""
-    list(in_child("builtins:list", {}))
+    wait_for_server()
 
 
 @pytest.fixture
@@ -119,6 +119,21 @@ def test_what_fails_while_its_worker_stops_is_not_held_against_it(
     with pytest.raises(CalibrationInterruptedError):
         calibrate.run(service, calibration.id, check=check)
     assert service.store.calibrations.get("local", calibration.id).status == "running"
+
+
+def test_cancelled_before_its_data_was_read_it_has_no_answer(
+    service: Service, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*arguments: object, **named: object) -> None:
+        raise TaskInvalidError("cancelled while the data was being read")
+
+    monkeypatch.setattr("api.stories.running.calibrate", unread)
+    calibration = calibrate.request(service, task, 5)
+    service.store.calibrations.start(calibration.id)
+    calibrate.cancel(service, calibration.id)
+    ended = calibrate.run(service, calibration.id)
+    assert (ended.status, ended.recommendation_id) == ("cancelled", None)
+    assert ended.error == "cancelled while the data was being read"
 
 
 def test_cancelled_before_it_began_it_answers_without_any_leg(service: Service, task: Task) -> None:

@@ -14,7 +14,7 @@ from store.engine import open_store
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import sqlite_url
 
-BUDGET_SECONDS = 30  # more than it needs, even on a busy machine
+BUDGET_SECONDS = 15  # more than it needs, even on a busy machine
 
 
 def _told(legs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
