@@ -30,6 +30,7 @@ _RELATIVE_SD = np.array([0.23, 0.23, 0.23, 0.23, 0.20, 0.115, 0.0])
 # one far behind may stand on the plateau where it has learnt the popularity of classes only.
 _PEAKED_FROM, _PEAKED_AHEAD, _PEAKED_SD = 0.2, -0.25, 0.02
 _FAR_ENOUGH = 0.25  # of the furthest reach: a curve that ran far on a plateau is no measure
+_GAP = 0.4  # of the spread: how far the typical loss ends below the best one
 _KNOTS_PER_DOUBLING, _GAINED_AT_MOST = 2, 0.5
 
 _STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
@@ -121,8 +122,13 @@ class Field:
             float(np.interp(log2_share, _LOG2_SHARE, table))
             for table in (_KEEP, _CLIMB, _RELATIVE_SD)
         )
-        level = self.level if reference is self._reference else float(reference.values[-1])
-        mean = level * float(np.exp(keep * ahead + climb * gained))
+        growth = keep * ahead + climb * gained
+        if reference.loss == curve.loss:
+            level = self.level if reference is self._reference else _last(reference)
+        else:
+            # The best of another loss: a lead over it early on is pace, not height.
+            level, growth = self.level, min(0.0, growth) - _GAP * sd
+        mean = level * float(np.exp(growth))
         mean = min(max(last, mean), METRIC_MAX)
         return Outlook(mean, mean * float(np.hypot(sd, seed_sd)))
 

@@ -44,7 +44,7 @@ def recommend(
     if decision.expected_regret is None:
         decision = _theory_first(decision, task)
     best = decision.entries[0]
-    gain = _gain_over_baseline(task, best.belief, believed)
+    gain = _gain_over_baseline(task, decision, believed)
     return Recommendation(
         task=task,
         device_id=device.id if device else None,
@@ -140,21 +140,29 @@ def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
     )
 
 
-def _gain_over_baseline(task: Task, best: Belief, believed: Sequence[Belief]) -> Interval | None:
+def _gain_over_baseline(
+    task: Task, decision: Decision, believed: Sequence[Belief]
+) -> Interval | None:
     """The metric won by changing from the baseline, as an 80% interval; None if it is unknown."""
-    wanted = task.baseline.settings.items()
-    rivals = [
-        b
-        for b in believed
-        if b.candidate.loss == task.baseline.loss
-        and b.mean is not None
-        and wanted <= b.candidate.settings.items()
-    ]
-    if best.mean is None or not rivals:
+    best, baseline = decision.entries[0].belief, _baseline(task, decision, believed)
+    if best.mean is None or baseline is None or baseline.mean is None:
         return None
-    baseline = max(rivals, key=lambda b: b.mean or 0.0)
     if baseline.candidate.key == best.candidate.key:
         return Interval(low=0.0, mean=0.0, high=0.0)
-    mean = best.mean - (baseline.mean or 0.0)
+    mean = best.mean - baseline.mean
     half = TO_80_PERCENT * (best.sd**2 + baseline.sd**2) ** 0.5
     return Interval(low=mean - half, mean=mean, high=mean + half)
+
+
+def _baseline(task: Task, decision: Decision, believed: Sequence[Belief]) -> Belief | None:
+    """The baseline with the settings the task names, else as it stands in the ranking."""
+    wanted = task.baseline.settings.items()
+    if not wanted:
+        ranked = (e.belief for e in decision.entries)
+        return next((b for b in ranked if b.candidate.loss == task.baseline.loss), None)
+    rivals = (
+        b
+        for b in believed
+        if b.candidate.loss == task.baseline.loss and wanted <= b.candidate.settings.items()
+    )
+    return max(rivals, key=lambda b: b.mean or 0.0, default=None)
