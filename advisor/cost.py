@@ -99,9 +99,23 @@ def _scaled(candidate: Candidate, profile: Profile, task: Task, statistics: Task
             mean=seconds.mean * ratio,
             high=seconds.high * max(ratio, 1.0) * spread,
         ),
-        peak_bytes=price_bytes(candidate, task, statistics),
+        peak_bytes=_scaled_bytes(candidate, profile, task, statistics),
         source=f"profile {profile.id or profile.task_name} on this device, scaled by flop",
     )
+
+
+def _scaled_bytes(
+    candidate: Candidate, profile: Profile, task: Task, statistics: TaskStatistics
+) -> int:
+    """What the profile measured, plus what the formulas say the larger task adds."""
+    ours = price_bytes(candidate, task, statistics)
+    if profile.peak_bytes is None:
+        return ours
+    model = task.model.model_copy(update={"embedding_dim": profile.embedding_dim})
+    training = task.training.model_copy(update={"batch_size": profile.batch_size})
+    theirs = task.model_copy(update={"model": model, "training": training})
+    added = ours - price_bytes(profile.candidate, theirs, profile.statistics)
+    return max(ours, profile.peak_bytes + added)
 
 
 def _priced(
