@@ -8,7 +8,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 ADVISOR := PYTHONSAFEPATH=1 $(BIN)/softmax-advisor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve bench clean
+.PHONY: help install demo test soak lint format serve bench clean
+SOAK_ROUNDS ?= 10
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -22,6 +23,10 @@ demo: $(VENV)/runtime.stamp  ## Install, calibrate a real sample task, print the
 
 test: $(VENV)/dev.stamp  ## Install and run the whole test suite
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/dev.stamp  ## Kill servers, workers and connections again and again (SOAK_ROUNDS=10, about 25 minutes)
+	for round in $$(seq $(SOAK_ROUNDS)); do \
+	$(BIN)/python -m pytest -q tests/api/test_restart.py tests/api/test_workers.py || exit 1; done
 
 lint: $(VENV)/dev.stamp  ## Check style, types and the import contracts
 	$(BIN)/ruff check .

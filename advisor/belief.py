@@ -236,7 +236,7 @@ def _measured(
         level="measured",
         mean=outlook.mean,
         sd=outlook.sd,
-        level_sd=field.level_sd if curve.reach < 1.0 else 0.0,
+        level_sd=outlook.level_sd,
         n_seeds=profile.n_seeds,
         examples=profile.final_examples,
         profile=profile,

@@ -86,10 +86,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Outlook:
-    """One candidate at the horizon: mean and its own spread, in the metric's unit."""
+    """One candidate at the horizon: mean and its own spread, in the metric's unit.
+
+    `level_sd` is the relative spread of the reference it was set against, shared with others.
+    """
 
     mean: float
     sd: float
+    level_sd: float = 0.0
 
 
 class Field:
@@ -124,13 +128,15 @@ class Field:
         )
         growth = keep * ahead + climb * gained
         if reference.loss == curve.loss:
-            level = self.level if reference is self._reference else _last(reference)
+            shared = reference is self._reference
+            level, level_sd = (self.level, self.level_sd) if shared else (_last(reference), 0.0)
         else:
             # The best of another loss: a lead over it early on is pace, not height.
-            level, growth = self.level, min(0.0, growth) - _GAP * sd
+            level, level_sd = self.level, self.level_sd
+            growth = min(0.0, growth) - _GAP * sd
         mean = level * float(np.exp(growth))
         mean = min(max(last, mean), METRIC_MAX)
-        return Outlook(mean, mean * float(np.hypot(sd, seed_sd)))
+        return Outlook(mean, mean * float(np.hypot(sd, seed_sd)), level_sd)
 
     def path(self, curve: Curve, outlook: Outlook, shares: Array) -> tuple[Array, Array]:
         """Mean and standard deviation on the way: measured, then growing to the outlook."""

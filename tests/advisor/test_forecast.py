@@ -93,6 +93,17 @@ def test_a_curve_that_is_still_flat_is_not_written_off() -> None:
     assert seen.mean + 3 * seen.sd > 0.7 * best
 
 
+def test_what_has_ended_does_not_share_the_doubt_about_the_level() -> None:
+    under_way, done = curve(0.3, final=0.4), curve(1.0, final=0.2)
+    t = np.geomspace(HORIZON / 1000, HORIZON * 0.8, 12)
+    values = np.minimum(0.29, 0.3 * (t / (0.3 * HORIZON)) ** 0.5)
+    peaked = Curve.of(t.tolist(), values.tolist(), HORIZON)
+    field = Field([under_way, done, peaked])
+    assert field.outlook(done, 1).level_sd == 0.0
+    assert field.outlook(peaked, 1).level_sd == 0.0
+    assert field.outlook(peaked, 1).mean == pytest.approx(0.29)
+
+
 def test_single_points_and_zeros_are_answered_with_finite_numbers() -> None:
     for values in ([0.01], [0.0]):
         only = Curve.of([512.0], values, HORIZON)
