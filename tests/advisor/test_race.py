@@ -242,12 +242,15 @@ def test_no_feasible_loss_is_said_with_the_reason_of_each() -> None:
 
 
 def test_an_ask_with_many_trials_told_takes_under_50_milliseconds() -> None:
-    """Generous here (a shared machine): the figure of record is benchmarks/race.py's."""
+    """In CPU time, the best of five: whatever else the machine does."""
     race = new_race(task(), 1000)
     run(race, 500)
-    started = time.perf_counter()
-    race.ask(100)
-    assert time.perf_counter() - started < 0.5
+    seconds: list[float] = []
+    for _ in range(5):
+        started = time.process_time()
+        race.ask(100)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.05
 
 
 def test_the_search_space_opens_near_settings_first() -> None:

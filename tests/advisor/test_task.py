@@ -69,4 +69,4 @@ def test_the_fingerprint_names_what_is_measured_and_not_what_is_wished() -> None
 
 def test_a_task_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Task.model_validate({"data": DATA}).name = "other"  # type: ignore[misc]
+        Task.model_validate({"data": DATA}).name = "other"

@@ -19,7 +19,7 @@ HERE = "tests.profiler.misbehaving"
 
 
 def run(function: str, **limits: object) -> list[object]:
-    return list(in_child(f"{HERE}:{function}", {}, preload_torch=False, **limits))  # type: ignore[arg-type]
+    return list(in_child(f"{HERE}:{function}", {}, preload_torch=False, **limits))
 
 
 def failure(function: str, **limits: object) -> ChildFailedError:
@@ -37,7 +37,7 @@ def test_what_the_child_yields_arrives_in_order() -> None:
 
 
 def test_the_child_is_another_process_whose_waiting_threads_sleep() -> None:
-    ((pid, wait_policy),) = run("who_am_i")  # type: ignore[misc]
+    ((pid, wait_policy),) = run("who_am_i")
     assert pid != os.getpid()
     assert wait_policy == "PASSIVE"
     assert "OMP_WAIT_POLICY" not in os.environ
@@ -88,7 +88,7 @@ def test_a_child_that_never_stops_talking_is_stopped_too(
 ) -> None:
     started = time.monotonic()
     with pytest.raises(ChildFailedError) as caught:
-        list(in_child(f"{HERE}:chatter", {"n": 1000}, preload_torch=False, **limits))  # type: ignore[arg-type]
+        list(in_child(f"{HERE}:chatter", {"n": 1000}, preload_torch=False, **limits))
     assert caught.value.outcome == outcome
     assert time.monotonic() - started < 5
 
@@ -157,11 +157,11 @@ def test_waiting_for_a_busy_device_ends_with_the_budget_or_a_cancellation(
     with (
         device_slot(tmp_path, "cpu0"),
         pytest.raises(ChildFailedError, match=says) as caught,
-        device_slot(tmp_path, "cpu0", **waits),  # type: ignore[arg-type]
+        device_slot(tmp_path, "cpu0", **waits),
     ):
         pass
     assert caught.value.outcome == "cancelled"
-    with device_slot(tmp_path, "cpu0", **waits):  # type: ignore[arg-type]
+    with device_slot(tmp_path, "cpu0", **waits):
         pass  # a free device is taken at once, whatever the limits are
 
 

@@ -107,7 +107,7 @@ def test_an_evaluation_is_estimated_from_a_part_of_its_rows(prepared: Prepared) 
         time.sleep(0.0002 * len(rows))
         return torch.zeros(len(rows), dataset.n_classes)
 
-    trial.score = score  # type: ignore[method-assign]
+    trial.score = score
     n_rows = len(dataset.evaluation_rows(2000))
     assert n_rows > 200
     estimated = Validation(prepared, dataset, trial).estimated_seconds(0.0)
