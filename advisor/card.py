@@ -53,7 +53,7 @@ class LossCard(Value):
 
     name: str
     title: str
-    family: Literal["exact", "sampled"]
+    family: Literal["exact", "sampled", "factorised"]
     formula: str
     minimiser: str
     smoothness: str

@@ -13,11 +13,13 @@ from advisor.catalogue import known_losses
 from advisor.errors import UnknownLossError
 from profiler.losses import build, names, source_path
 from profiler.optimiser import optimisers
-from tests.loss_rows import EXACT_ROWS, ROWS, SAMPLED_ROWS, Row, make_layer, redraw
+from tests.loss_rows import ROWS, make_layer, redraw, rows_of
 from tests.loss_rows import row_ids as ids
+from tests.references.row import Row
 
 B, C, D = 8, 30, 3
 
+EXACT_ROWS, SAMPLED_ROWS = rows_of("exact"), rows_of("sampled")
 all_rows = pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
 HIDDEN = torch.ones(B, D, dtype=torch.double)
 TARGET = torch.arange(B)

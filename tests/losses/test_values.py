@@ -3,12 +3,16 @@
 import pytest
 import torch
 
-from tests.loss_rows import EXACT_ROWS, ROWS, Row, class_parameters, log_q, make_layer, redraw
+from tests.loss_rows import ROWS, batch_of, make_layer, rows_of
 from tests.loss_rows import row_ids as ids
+from tests.references.row import Row
 
 B, C, D = 300, 37, 5
 
 all_rows = pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
+LINEAR_ROWS = rows_of("exact", "sampled")
+linear_rows = pytest.mark.parametrize("row", LINEAR_ROWS, ids=ids(LINEAR_ROWS))
+UNDRAWN_ROWS = rows_of("exact", "factorised")
 
 
 def _batch(n_rows: int = B, n_classes: int = C) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,35 +39,35 @@ def test_value_and_gradients_equal_the_reference(row: Row) -> None:
 def _assert_equals_the_reference(row: Row, std: float, n_classes: int) -> None:
     layer = make_layer(row, D, n_classes, std=std)
     hidden, target = _batch(n_classes=n_classes)
-    inputs = (hidden, *class_parameters(layer))
+    inputs = (hidden, *layer.parameters())
     loss = layer(hidden, target)
     gradients = _dense(torch.autograd.grad(loss, inputs))
-    drawn = redraw(layer, row, B)
-    scores = hidden @ inputs[1].t() + inputs[2].view(-1)
-    expected = row.reference(scores, target, drawn, log_q(layer, row, n_classes)).mean()
+    expected = row.reference(batch_of(layer, row, hidden, target, n_classes)).mean()
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-9)
     for got, wanted in zip(gradients, torch.autograd.grad(expected, inputs), strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-9)
 
 
-@all_rows
+@linear_rows
 def test_scores_are_the_linear_map_that_is_served(row: Row) -> None:
     layer = make_layer(row, D, C)
-    hidden, _ = _batch()
-    weight, bias = class_parameters(layer)
-    torch.testing.assert_close(layer.scores(hidden), hidden @ weight.t() + bias.view(-1))
+    hidden, target = _batch()
+    expected = batch_of(layer, row, hidden, target, C).scores
+    torch.testing.assert_close(layer.scores(hidden), expected)
 
 
 @all_rows
-def test_without_bias_only_the_weights_are_left(row: Row) -> None:
+def test_without_bias_only_matrices_are_left(row: Row) -> None:
     layer = make_layer(row, D, C, bias=False)
     hidden, target = _batch()
     layer(hidden, target).backward()
-    assert [p.shape for p in layer.parameters()] == [(C, D)]
+    if row in LINEAR_ROWS:
+        assert [p.shape for p in layer.parameters()] == [(C, D)]
+    assert all(p.ndim == 2 and p.shape[1] > 1 for p in layer.parameters())
     assert all(p.grad is not None for p in layer.parameters())
 
 
-@pytest.mark.parametrize("row", EXACT_ROWS, ids=ids(EXACT_ROWS))
+@pytest.mark.parametrize("row", UNDRAWN_ROWS, ids=ids(UNDRAWN_ROWS))
 def test_chunks_of_rows_add_up_to_the_whole(row: Row) -> None:
     layer = make_layer(row, D, C)
     hidden, target = _batch(600)
@@ -84,9 +88,7 @@ def test_several_positives_equal_the_weighted_single_ones(row: Row, positives_we
     rows = torch.repeat_interleave(torch.arange(4), counts)
     layer = make_layer(row, D, C, positives_weight=positives_weight)
     loss = layer(hidden, (indices, offsets))
-    drawn = redraw(layer, row, 6)
-    scores = layer.scores(hidden)[rows]
-    single = row.reference(scores, indices, drawn, log_q(layer, row, C))
+    single = row.reference(batch_of(layer, row, hidden[rows], indices, C))
     weight = 1.0 / counts[rows] if positives_weight == "mean" else torch.ones(6)
     torch.testing.assert_close(loss, (weight * single).sum() / weight.sum())
     for got, wanted in zip(
@@ -107,15 +109,32 @@ def test_float32_agrees_with_float64(row: Row) -> None:
 
 
 @all_rows
+def test_bfloat16_agrees_with_float64_within_its_rounding(row: Row) -> None:
+    coarse = make_layer(row, D, C).bfloat16()
+    precise = make_layer(row, D, C)
+    with torch.no_grad():
+        for one, other in zip(precise.parameters(), coarse.parameters(), strict=True):
+            one.copy_(other)
+    hidden, target = _batch()
+    rounded = hidden.detach().bfloat16().requires_grad_()
+    exact = rounded.detach().double().requires_grad_()
+    losses = coarse(rounded, target), precise(exact, target)
+    torch.testing.assert_close(losses[0].double(), losses[1], rtol=0.02, atol=0.02)
+    (coarse_gradient,) = torch.autograd.grad(losses[0], rounded)
+    (gradient,) = torch.autograd.grad(losses[1], exact)
+    assert coarse_gradient.dtype == torch.bfloat16
+    assert torch.cosine_similarity(coarse_gradient.double().view(-1), gradient.view(-1), 0) > 0.99
+
+
+@all_rows
 def test_scores_of_ten_thousand_stay_finite(row: Row) -> None:
     layer = make_layer(row, 1, C).float()
-    weight, bias = class_parameters(layer)
     with torch.no_grad():
-        weight.copy_(torch.linspace(-1e4, 1e4, C)[:, None])
-        bias.zero_()
-    hidden = torch.tensor([[1.0], [-1.0], [1.0]], requires_grad=True)
+        for parameter in layer.parameters():
+            parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter))
+    hidden = torch.tensor([[1e4], [-1e4], [1e4]], requires_grad=True)
     loss = layer(hidden, torch.tensor([0, 0, C - 1]))
-    gradients = torch.autograd.grad(loss, (hidden, weight, bias))
+    gradients = torch.autograd.grad(loss, (hidden, *layer.parameters()))
     assert torch.isfinite(loss)
     assert all(torch.isfinite(g).all() for g in _dense(gradients))
 
@@ -146,7 +165,7 @@ def test_a_row_whose_draws_all_hit_its_class_has_no_loss_under_importance() -> N
     alone = layer(hidden[:1], torch.tensor([3]))
     assert alone.item() == 0
     both = layer(hidden, torch.tensor([3, 4]))
-    gradients = _dense(torch.autograd.grad(both, (hidden, *class_parameters(layer))))
+    gradients = _dense(torch.autograd.grad(both, (hidden, *layer.parameters())))
     assert all(torch.isfinite(g).all() for g in gradients)
     assert gradients[0][0].eq(0).all()
     assert gradients[0][1].ne(0).any()

@@ -1,0 +1,45 @@
+"""What a reference sees: a batch and the layer's parameters, and never the layer's code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """hidden[B, D], target[B], the layer's parameters by name; and what a sampled layer drew.
+
+    `drawn` holds the classes in the layer's own order, `log_q`[C] the log-chances of its proposal,
+    `class_counts`[C] the training counts, `buffers` the layer's by name.
+    """
+
+    hidden: torch.Tensor
+    target: torch.Tensor
+    parameters: dict[str, torch.Tensor]
+    drawn: torch.Tensor
+    log_q: torch.Tensor
+    class_counts: torch.Tensor
+    buffers: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """hidden weight^T + bias, [B, C], of a layer that has one weight row per class."""
+        rows = "weight_rows.weight" in self.parameters
+        weight, bias = ("weight_rows.weight", "bias_rows.weight") if rows else ("weight", "bias")
+        scores = self.hidden @ self.parameters[weight].t()
+        return scores + self.parameters[bias].view(-1) if bias in self.parameters else scores
+
+
+Reference = Callable[[Batch], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A loss with settings, and its naive formula: reference(batch) -> loss[B]."""
+
+    id: str
+    loss: str
+    reference: Reference
+    settings: dict[str, Any] = field(default_factory=dict)
