@@ -1,8 +1,11 @@
 """Proposals: how the negatives of a sampled loss are drawn, and the log of each class's chance.
 
 A proposal has `sample(n, generator) -> LongTensor[n]`, draws with replacement on the device of its
-table, and `log_q(ids)`, log-probabilities of the same shape as `ids`. The tables are buffers, so
-they move with the layer, but are not saved with it: they follow from the training counts.
+table, and `log_q(ids)`, log-probabilities of the same shape as `ids` in float32, whatever dtype the
+layer is cast to. Two kinds say more, which a layer has to know: with `in_batch` the negatives are
+the targets of the batch's other rows, with `pool_size` they are the highest-scoring of that many
+draws and have no log q. The tables are buffers, so they move with the layer, but are not saved with
+it: they follow from the training counts.
 """
 
 import math
@@ -36,6 +39,8 @@ class Uniform(nn.Module):
 class Popularity(nn.Module):
     """Class j with chance proportional to max(count_j, 1/2)^power, by an alias table (Walker 1977).
 
+    With `uniform_share` u, each draw is uniform with chance u: q = (1 - u) q_popularity + u / C.
+
     One draw is one random integer and one lookup: its high part is a slot, its low part is
     compared with the slot's acceptance threshold, which lies packed with the slot's alias in one
     int64. Memory 12 bytes a class.
@@ -45,19 +50,23 @@ class Popularity(nn.Module):
     [0.842, 0.105, 0.053]
     """
 
-    def __init__(self, class_counts: torch.Tensor, power: float) -> None:
+    def __init__(
+        self, class_counts: torch.Tensor, power: float, *, uniform_share: float = 0.0
+    ) -> None:
         super().__init__()
         if class_counts.ndim != 1 or len(class_counts) == 0 or bool((class_counts < 0).any()):
             raise ValueError("class_counts must hold one count >= 0 per class")
         if not 0 <= power <= 2:
             raise ValueError(f"popularity_power={power}; allowed are 0 to 2")
         mass = class_counts.double().clamp_min(FLOOR_COUNT) ** power
-        q = mass / mass.sum()
+        q = (1 - uniform_share) * mass / mass.sum() + uniform_share / len(mass)
         self.n_classes = len(q)
         self.register_buffer("table", _packed_alias_table(q), persistent=False)
-        self.register_buffer("log_chance", q.log().float(), persistent=False)
+        # As bits: a layer cast to bfloat16 must not round its log q, which is about -10.
+        bits = q.log().float().view(torch.int32)
+        self.register_buffer("log_chance_bits", bits, persistent=False)
         self.table: torch.Tensor
-        self.log_chance: torch.Tensor
+        self.log_chance_bits: torch.Tensor
 
     def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
         """n classes with replacement."""
@@ -70,22 +79,60 @@ class Popularity(nn.Module):
 
     def log_q(self, ids: torch.Tensor) -> torch.Tensor:
         """Log-probability of each class of `ids`."""
-        return self.log_chance[ids]
+        return self.log_chance_bits[ids].view(torch.float32)
+
+
+class InBatch(Popularity):
+    """The targets of the batch's other rows: popularity in training is what they are drawn from.
+
+    A layer that heeds `in_batch` takes them from the batch; `sample` draws from the same law.
+    """
+
+    in_batch = True
+
+    def __init__(self, class_counts: torch.Tensor) -> None:
+        super().__init__(class_counts, 1.0)
+
+
+class Hard(nn.Module):
+    """A uniform pool, of which each row takes the classes that score highest; it has no log q."""
+
+    def __init__(self, n_classes: int, pool_size: int) -> None:
+        super().__init__()
+        if not 1 <= pool_size <= n_classes:
+            raise ValueError(f"pool_size={pool_size}; allowed are 1 to {n_classes} classes")
+        self.pool_size = pool_size
+        self.uniform = Uniform(n_classes)
+
+    def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
+        """n classes for the pool, with replacement."""
+        return self.uniform.sample(n, generator)
 
 
 def build_proposal(
-    name: str, n_classes: int, *, class_counts: torch.Tensor | None, power: float
-) -> Uniform | Popularity:
+    name: str,
+    n_classes: int,
+    *,
+    class_counts: torch.Tensor | None = None,
+    power: float = 1.0,
+    pool_size: int = 2048,
+) -> Uniform | Popularity | Hard:
     """A proposal by name; raises ValueError for another name and where counts are missing."""
     if name == "uniform":
         return Uniform(n_classes)
-    if name != "popularity":
-        raise ValueError(f"unknown proposal {name!r}; allowed are uniform, popularity")
+    if name == "hard":
+        return Hard(n_classes, pool_size)
+    if name not in ("popularity", "mixed", "in_batch"):
+        raise ValueError(
+            f"unknown proposal {name!r}; allowed are uniform, popularity, mixed, in_batch, hard"
+        )
     if class_counts is None:
-        raise ValueError("proposal 'popularity' needs class_counts, one training count per class")
+        raise ValueError(f"proposal {name!r} needs class_counts, one training count per class")
     if len(class_counts) != n_classes:
         raise ValueError(f"class_counts holds {len(class_counts)} counts for {n_classes} classes")
-    return Popularity(class_counts, power)
+    if name == "in_batch":
+        return InBatch(class_counts)
+    return Popularity(class_counts, power, uniform_share=0.5 if name == "mixed" else 0.0)
 
 
 def _packed_alias_table(q: torch.Tensor) -> torch.Tensor:

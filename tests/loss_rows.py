@@ -78,9 +78,12 @@ def redraw(layer: nn.Module, row: Row, n_rows: int, seed: int = 0) -> torch.Tens
 
 
 def log_q(row: Row, n_classes: int) -> torch.Tensor:
-    """log q of every class under the row's proposal."""
+    """log q of every class under the row's proposal, in float64 of what a layer has in float32."""
     counts = class_counts(n_classes).double()
-    if row.settings.get("proposal") != "popularity":
+    if row.settings.get("proposal", "uniform") in ("uniform", "hard"):
         counts = torch.ones_like(counts)
     mass = counts ** row.settings.get("popularity_power", 1.0)
-    return (mass / mass.sum()).log()
+    q = mass / mass.sum()
+    if row.settings.get("proposal") == "mixed":
+        q = (q + 1 / n_classes) / 2
+    return q.log().float().double()

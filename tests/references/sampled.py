@@ -32,6 +32,13 @@ def negative_sampling(batch: Batch) -> torch.Tensor:
     return -torch.sigmoid(_positive(batch)).log() - (1 - torch.sigmoid(negative)).log().sum(1)
 
 
+def nce(batch: Batch) -> torch.Tensor:
+    t = batch.scores - batch.log_q - math.log(len(batch.drawn))
+    positive = t[range(len(t)), batch.target]
+    negative = t[:, batch.drawn]
+    return -torch.sigmoid(positive).log() - torch.sigmoid(-negative).log().sum(1)
+
+
 def bpr(batch: Batch) -> torch.Tensor:
     rows, positive = range(len(batch.target)), _positive(batch)
     pairs = [-torch.sigmoid(positive - batch.scores[rows, j]).log() for j in batch.drawn]
@@ -52,6 +59,8 @@ ROWS = (
         for correction in ("both", "importance", "none")
     ),
     Row("sampled_softmax-uniform", "sampled_softmax", sampled_softmax("both"), _TEN),
+    Row("nce", "nce", nce, {**_TEN, **_POPULARITY, "popularity_power": 0.75}),
+    Row("nce-uniform", "nce", nce, _TEN),
     Row("negative_sampling", "negative_sampling", negative_sampling, _TEN),
     Row(
         "negative_sampling-popularity",
