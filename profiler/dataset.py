@@ -1,33 +1,38 @@
-"""Dataset: interactions as memory-mapped integer arrays, made once per file, opened by every leg.
+"""Dataset: a task's data as memory-mapped arrays, made once per file, opened by every leg.
 
 In goes a DataSource; out comes a folder `<cache_dir>/<fingerprint>`: .npy arrays and summary.json.
-The rules of the split and of repeated pairs stand in `splits`; no torch here, and no pickle.
+What the arrays are is the kind's business (`profiler.kinds`); no torch here, and no pickle.
 """
 
 import hashlib
+import importlib
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.errors import DataInvalidError
-from advisor.task import DataSource, TaskStatistics
+from advisor.task import DataSource, Kind, Model, TaskStatistics
 from advisor.value import Value
-from profiler import splits
-from profiler.readers import format_of, read_interactions
+from profiler.readers import format_of
 from profiler.readers.interactions import check_is_file
 
-if TYPE_CHECKING:
-    import polars as pl
-
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 SUMMARY = "summary.json"
 EVALUATION_SEED = 20260123
+
+Part = Literal["validation", "test"]
+Ints = NDArray[np.integer]
+Inputs = tuple[NDArray[Any], ...]
+"""What the kind's encoder takes, array by array."""
+Target = Ints | tuple[Ints, Ints]
+"""The class of each row of hidden, or several as a CSR pair (indices, offsets)."""
 
 
 class PreparedData(Value):
@@ -45,57 +50,76 @@ class Csr(NamedTuple):
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
 
+    def rows(self, chosen: Ints) -> "Csr":
+        """The chosen rows, in that order."""
+        starts = np.asarray(self.indptr[chosen])
+        lengths = np.asarray(self.indptr[chosen + 1]) - starts
+        indptr = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+        return Csr(indptr, np.asarray(self.indices[places]))
+
 
 @dataclass(frozen=True)
-class Dataset:
-    """Memory-mapped arrays of N training pairs, R rows (users) and C classes (items)."""
+class Evaluation:
+    """Rows of hidden to be ranked, each with its positives, and with classes that do not take part.
 
-    train_rows: NDArray[np.int32]
-    """int32[N], row of each training pair, in file order."""
-    train_classes: NDArray[np.int32]
-    """int32[N], class of each training pair, in file order."""
-    class_counts: NDArray[np.int64]
-    """int64[C], training pairs of each class; 0 for a class seen only in validation or test."""
-    train_indptr: NDArray[np.int64]
-    train_indices: NDArray[np.int32]
-    validation_indptr: NDArray[np.int64]
-    validation_indices: NDArray[np.int32]
-    test_indptr: NDArray[np.int64]
-    test_indices: NDArray[np.int32]
+    The encoder gives `rows_per_unit` rows of hidden for each of `units`, in their order.
+    """
 
-    @property
-    def n_rows(self) -> int:
-        return len(self.train_indptr) - 1
+    units: NDArray[np.int64]
+    inputs: Callable[[NDArray[np.int64]], Inputs]
+    positives: Csr
+    seen: Csr | None = None
+    rows_per_unit: int = 1
 
-    @property
-    def n_classes(self) -> int:
-        return len(self.class_counts)
+    def first(self, n_units: int) -> "Evaluation":
+        """The part that the first units are."""
+        rows = np.arange(n_units * self.rows_per_unit)
+        seen = None if self.seen is None else self.seen.rows(rows)
+        return Evaluation(
+            self.units[:n_units], self.inputs, self.positives.rows(rows), seen, self.rows_per_unit
+        )
 
-    @property
-    def train(self) -> Csr:
-        return Csr(self.train_indptr, self.train_indices)
+
+class Dataset(Protocol):
+    """What a trial needs of its data, whatever the kind."""
 
     @property
-    def validation(self) -> Csr:
-        return Csr(self.validation_indptr, self.validation_indices)
+    def n_examples(self) -> int:
+        """Training examples, numbered from 0: what an epoch goes through."""
+        ...
 
     @property
-    def test(self) -> Csr:
-        return Csr(self.test_indptr, self.test_indices)
+    def n_classes(self) -> int: ...
 
-    def evaluation_rows(self, n_max: int) -> NDArray[np.int64]:
-        """Rows with a validation positive, int64, ascending: at most n_max, drawn once and for all.
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """int64[C], how often training names each class; 0 for one seen only elsewhere."""
+        ...
+
+    def training(self, examples: NDArray[np.int64]) -> tuple[Inputs, Target]:
+        """The encoder's inputs of some training examples, and what each row of hidden names."""
+        ...
+
+    def evaluation(self, part: Part, n_max: int | None = None) -> Evaluation:
+        """What is ranked: at most n_max rows, drawn once and for all (all of them for None).
 
         A smaller n_max draws a part of what a larger one draws.
         """
-        rows = np.flatnonzero(np.diff(self.validation_indptr))
-        if len(rows) <= n_max:
-            return rows
-        drawn = np.random.default_rng(EVALUATION_SEED).permutation(rows)
-        return np.sort(drawn[:n_max])
+        ...
 
 
-def prepare_dataset(source: DataSource, cache_dir: str) -> PreparedData:
+class Reading(NamedTuple):
+    """What a kind makes of a file."""
+
+    arrays: dict[str, NDArray[Any]]
+    statistics: TaskStatistics
+    notes: list[str]
+
+
+def prepare_dataset(
+    source: DataSource, cache_dir: str, kind: Kind = "interactions"
+) -> PreparedData:
     """Read, split and cache the source; the same bytes, columns and format are read only once.
 
     Raises DataInvalidError, with one sentence, for whatever keeps the file from being used.
@@ -103,20 +127,44 @@ def prepare_dataset(source: DataSource, cache_dir: str) -> PreparedData:
     """
     path = Path(source.path)
     check_is_file(path, repr(source.path))
-    fingerprint = _fingerprint(source, path)
+    module = _module(kind)
+    fingerprint = _fingerprint(source, path, f"{CACHE_VERSION} {kind} {module.RULE_VERSION}")
     dataset_dir = Path(cache_dir) / fingerprint
     if not dataset_dir.is_dir():
-        arrays, statistics, notes = _arrays(source, path)
-        summary = {"statistics": statistics.model_dump(), "notes": notes}
-        _write(dataset_dir, arrays, summary)
+        reading: Reading = module.read(source, path)
+        summary = {
+            "kind": kind,
+            "statistics": reading.statistics.model_dump(),
+            "notes": reading.notes,
+        }
+        _write(dataset_dir, reading.arrays, summary)
     summary = json.loads((dataset_dir / SUMMARY).read_text(encoding="utf-8"))
-    return PreparedData(dataset_dir=str(dataset_dir), fingerprint=fingerprint, **summary)
+    return PreparedData(
+        dataset_dir=str(dataset_dir),
+        fingerprint=fingerprint,
+        statistics=summary["statistics"],
+        notes=summary["notes"],
+    )
 
 
-def open_dataset(dataset_dir: str) -> Dataset:
-    """Map the arrays of a prepared dataset; writing to one changes this process's copy only."""
+def open_dataset(dataset_dir: str, model: Model | None = None) -> Dataset:
+    """Map the arrays of a prepared dataset; writing to one changes this process's copy only.
+
+    `model` tells what the arrays do not hold: how long a sequence the encoder reads.
+    """
     folder = Path(dataset_dir)
-    return Dataset(**{field.name: _map(folder / f"{field.name}.npy") for field in fields(Dataset)})
+    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    arrays = {path.stem: _map(path) for path in folder.glob("*.npy")}
+    dataset: Dataset = _module(summary["kind"]).opened(arrays, model or Model())
+    return dataset
+
+
+def chosen_part(candidates: NDArray[np.int64], n_max: int | None) -> NDArray[np.int64]:
+    """At most n_max of them, ascending, by a fixed seed; fewer are a part of more."""
+    if n_max is None or len(candidates) <= n_max:
+        return candidates
+    drawn = np.random.default_rng(EVALUATION_SEED).permutation(candidates)
+    return np.sort(drawn[:n_max])
 
 
 def resolve_inside(path: str, root: Path) -> Path:
@@ -135,91 +183,19 @@ def resolve_inside(path: str, root: Path) -> Path:
     return resolved
 
 
-def _fingerprint(source: DataSource, path: Path) -> str:
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"profiler.kinds.{kind}")
+
+
+def _fingerprint(source: DataSource, path: Path, rules: str) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    columns = source.columns.model_dump_json()
-    rules = f"{CACHE_VERSION} {splits.RULE_VERSION}"
-    digest.update("\n".join(("", format_of(source), columns, rules)).encode())
+    how = source.model_dump_json(exclude={"path", "format"})
+    digest.update("\n".join(("", format_of(source), how, rules)).encode())
     return digest.hexdigest()
 
 
-def _arrays(
-    source: DataSource, path: Path
-) -> tuple[dict[str, NDArray[np.integer]], TaskStatistics, list[str]]:
-    frame, notes = read_interactions(source, path)
-    rows, n_rows = _numbered(frame, "user")
-    classes, n_classes = _numbered(frame, "item")
-    given = frame["split"].to_numpy() if "split" in frame.columns else None
-    where = repr(source.path)
-    if n_classes < 2:
-        raise DataInvalidError(
-            f"{where} has one class only: the item is {frame['item'][0]!r} in every row"
-        )
-    del frame
-    kept = splits.first_of_each_pair(rows, classes, given)
-    more = list(notes)
-    if kept is not None:
-        more.append(f"{len(rows) - len(kept):,} repeated (user, item) rows were left out")
-        rows, classes = rows[kept], classes[kept]
-        given = None if given is None else given[kept]
-    parts, note = _parts(rows, n_rows, given, where)
-    more.append(note)
-    train = parts == splits.TRAIN
-    class_counts = np.bincount(classes[train], minlength=n_classes).astype(np.int64)
-    arrays: dict[str, NDArray[np.integer]] = {
-        "train_rows": rows[train],
-        "train_classes": classes[train],
-        "class_counts": class_counts,
-    }
-    for part, name in enumerate(("train", "validation", "test")):
-        mask = parts == part
-        indptr, indices = splits.to_csr(rows[mask], classes[mask], n_rows)
-        arrays |= {f"{name}_indptr": indptr, f"{name}_indices": indices}
-    statistics = TaskStatistics(
-        n_rows=n_rows,
-        n_classes=n_classes,
-        n_examples=int(train.sum()),
-        class_gini=splits.gini(class_counts),
-    )
-    return arrays, statistics, more
-
-
-def _numbered(frame: "pl.DataFrame", name: str) -> tuple[NDArray[np.int32], int]:
-    """Ids as int32 from 0 by first appearance, and how many there are."""
-    ids = frame.select(name)
-    distinct = ids.unique(maintain_order=True).with_row_index("number")
-    numbers = ids.join(distinct, on=name, how="left", maintain_order="left")["number"]
-    return numbers.to_numpy().astype(np.int32), distinct.height
-
-
-def _parts(
-    rows: NDArray[np.int32], n_rows: int, given: NDArray[np.int8] | None, where: str
-) -> tuple[NDArray[np.int8], str]:
-    if given is None:
-        parts = splits.random_parts(rows, n_rows, with_test=True)
-        few = int((np.bincount(rows, minlength=n_rows) < splits.LEAST_PAIRS).sum())
-        note = "split at random within each user: 80% training, 10% validation, 10% test"
-        if few:
-            note += f"; users with fewer than {splits.LEAST_PAIRS} items, who only train: {few:,}"
-    else:
-        parts, note = given, "split as the file says"
-        train = parts == splits.TRAIN
-        if not (parts == splits.VALIDATION).any():
-            parts = parts.copy()
-            parts[train] = splits.random_parts(rows[train], n_rows, with_test=False)
-            note += ", with a tenth of its training part for validation, as it has none"
-    if not (parts == splits.TRAIN).any():
-        raise DataInvalidError(f"the split of {where} leaves no row to train on")
-    if not (parts == splits.VALIDATION).any():
-        raise DataInvalidError(
-            f"{where} leaves no validation rows: no user has {splits.LEAST_PAIRS} or more "
-            f"different items to train on, so none can be held out"
-        )
-    return parts, note
-
-
-def _write(dataset_dir: Path, arrays: dict[str, NDArray[np.integer]], summary: dict) -> None:
+def _write(dataset_dir: Path, arrays: dict[str, NDArray[Any]], summary: dict) -> None:
     dataset_dir.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=dataset_dir.parent))
     try:

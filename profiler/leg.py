@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-from numpy.typing import NDArray
 
 from advisor.calibration import Prepared
 from advisor.evidence import Leg, Measurement
-from profiler.dataset import Dataset, open_dataset
+from advisor.task import Metric
+from profiler.dataset import Csr, Dataset, Evaluation, open_dataset
 from profiler.messages import GRACE_SECONDS, LegEnd
 from profiler.metrics import evaluate
 from profiler.trial_state import TrialState
 
 EVALUATION_ROWS = 2000
 _FEW_ROWS = 64
+_ENCODED_ROWS = 512
 _OVERRUN = 1.5  # what an evaluation may take over its estimate
 
 
@@ -32,7 +33,7 @@ def run_leg(
     if that can end a little later. A leg without a step measures nothing.
     """
     torch.set_num_threads(n_threads)
-    dataset = open_dataset(prepared.dataset_dir)
+    dataset = open_dataset(prepared.dataset_dir, prepared.task.model)
     memory = PeakMemory()
     trial = TrialState(prepared.task, dataset, leg.trial)
     clock = TrainingClock(trial, deadline)
@@ -68,16 +69,16 @@ def run_leg(
 
 
 class Validation:
-    """The task's metric on the fixed subset of validation rows, seen classes masked."""
+    """The task's metric on the fixed part of the validation rows, seen classes left out."""
 
     def __init__(self, prepared: Prepared, dataset: Dataset, trial: TrialState) -> None:
-        self._metric, self._dataset, self._trial = prepared.task.parsed_metric, dataset, trial
-        self._rows = dataset.evaluation_rows(EVALUATION_ROWS)
+        self._metric, self._trial = prepared.task.parsed_metric, trial
+        self._evaluation = dataset.evaluation("validation", EVALUATION_ROWS)
         self._seconds: float | None = None
 
     def value(self) -> float:
         started = time.perf_counter()
-        value = self._evaluate(self._rows)
+        value = evaluated(self._trial, self._evaluation, self._metric)
         self._seconds = time.perf_counter() - started
         return value
 
@@ -89,26 +90,39 @@ class Validation:
 
     def estimated_seconds(self, seconds: float) -> float:
         """Seconds of one evaluation, scaled from as many rows as fit into about `seconds`."""
-        n, took = _FEW_ROWS, self._seconds_of(_FEW_ROWS)
-        fitting = min(len(self._rows), int(n * seconds / took))
+        n_units = len(self._evaluation.units)
+        n = max(1, _FEW_ROWS // self._evaluation.rows_per_unit)
+        took = self._seconds_of(n)
+        fitting = min(n_units, int(n * seconds / took))
         if fitting > n:
             n, took = fitting, self._seconds_of(fitting)
-        return took * max(1.0, len(self._rows) / n)
+        return took * max(1.0, n_units / n)
 
-    def _seconds_of(self, n_rows: int) -> float:
+    def _seconds_of(self, n_units: int) -> float:
+        part = self._evaluation.first(min(n_units, len(self._evaluation.units)))
         started = time.perf_counter()
-        self._evaluate(self._rows[:n_rows])
+        evaluated(self._trial, part, self._metric)
         return time.perf_counter() - started
 
-    def _evaluate(self, rows: NDArray[np.int64]) -> float:
-        with torch.no_grad():
-            return evaluate(
-                self._trial.score,
-                torch.from_numpy(rows).long(),
-                self._dataset.train,
-                self._dataset.validation,
-                self._metric,
-            )
+
+def evaluated(trial: TrialState, evaluation: Evaluation, metric: Metric) -> float:
+    """The metric of a trial as it stands: hidden vectors first, then scores chunk by chunk."""
+    n_units = max(1, _ENCODED_ROWS // evaluation.rows_per_unit)
+    with torch.no_grad():
+        hidden = torch.cat(
+            [
+                trial.hidden(evaluation.inputs(evaluation.units[start : start + n_units]))
+                for start in range(0, len(evaluation.units), n_units)
+            ]
+        )
+        nothing = Csr(np.zeros(len(hidden) + 1, np.int64), np.empty(0, np.int32))
+        return evaluate(
+            lambda rows: trial.score(hidden[rows]),
+            np.arange(len(hidden)),
+            evaluation.seen or nothing,
+            evaluation.positives,
+            metric,
+        )
 
 
 class TrainingClock:

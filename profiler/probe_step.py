@@ -25,7 +25,7 @@ def probe_step(
     the timed steps instead, and these with an evaluation, timed on a part of its rows.
     """
     torch.set_num_threads(n_threads)
-    dataset = open_dataset(prepared.dataset_dir)
+    dataset = open_dataset(prepared.dataset_dir, prepared.task.model)
     memory = PeakMemory()
     trial = TrialState(prepared.task, dataset, Trial(candidate=candidate, seed=0))
     warm_up: list[float] = []

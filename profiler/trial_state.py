@@ -6,12 +6,15 @@ encoder. The data order is a function of seed and epoch alone, so it needs no sa
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from advisor.evidence import Trial
 from advisor.task import Task
-from profiler.dataset import Dataset
+from profiler.dataset import Dataset, Inputs, Target
 from profiler.encoders import build_encoder
 from profiler.losses import build
 from profiler.optimiser import optimisers
@@ -47,19 +50,24 @@ class TrialState:
 
     def step(self) -> torch.Tensor:
         """One training step on the next batch; returns its loss, detached."""
-        rows, classes = self._next_batch()
+        inputs, target = self._dataset.training(self._next_batch())
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
-        loss = self.layer(self.encoder(rows), classes)
+        loss = self.layer(self.encoder(*_tensors(inputs)), _target(target))
         loss.backward()
         for optimiser in self._optimisers:
             optimiser.step()
         self.examples += self._batch_size
         return loss.detach()
 
-    def score(self, rows: torch.Tensor) -> torch.Tensor:
-        """Raw scores [B, C] of these rows over the full catalogue."""
-        scores: torch.Tensor = self.layer.scores(self.encoder(rows))  # pyright: ignore[reportCallIssue]  # a Module says nothing of its methods
+    def hidden(self, inputs: Inputs) -> torch.Tensor:
+        """Hidden vectors [R, D] of the encoder's inputs."""
+        hidden: torch.Tensor = self.encoder(*_tensors(inputs))
+        return hidden
+
+    def score(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Raw scores [R, C] over the full catalogue."""
+        scores: torch.Tensor = self.layer.scores(hidden)  # pyright: ignore[reportCallIssue]  # a Module says nothing of its methods
         return scores
 
     def is_finite(self) -> bool:
@@ -88,22 +96,37 @@ class TrialState:
         self.generator.set_state(state["generator"])
         self.examples = state["examples"]
 
-    def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows and classes of the next batch: shuffled epochs, one after the other without gaps."""
-        n, parts, start = len(self._dataset.train_rows), [], self.examples
+    def _next_batch(self) -> NDArray[np.int64]:
+        """The next batch's examples: shuffled epochs, one after the other without gaps."""
+        n, parts, start = self._dataset.n_examples, [], self.examples
         end = start + self._batch_size
         while start < end:
             epoch, offset = divmod(start, n)
             piece = self._epoch_order(epoch)[offset : offset + end - start]
             parts.append(piece)
             start += len(piece)
-        chosen = torch.cat(parts).numpy()
-        rows = torch.from_numpy(self._dataset.train_rows[chosen]).long()
-        return rows, torch.from_numpy(self._dataset.train_classes[chosen]).long()
+        chosen: NDArray[np.int64] = torch.cat(parts).numpy()
+        return chosen
 
     def _epoch_order(self, epoch: int) -> torch.Tensor:
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(self._seed * 1_000_033 + epoch)
-            self._order = torch.randperm(len(self._dataset.train_rows), generator=generator)
+            self._order = torch.randperm(self._dataset.n_examples, generator=generator)
             self._epoch = epoch
         return self._order
+
+
+def _tensors(inputs: Inputs) -> list[torch.Tensor]:
+    return [_tensor(array) for array in inputs]
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """The array as it is; whole numbers as int64, which is what indexing takes."""
+    tensor = torch.from_numpy(np.asarray(array))
+    return tensor if tensor.is_floating_point() else tensor.long()
+
+
+def _target(target: Target) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    if isinstance(target, tuple):
+        return _tensor(target[0]), _tensor(target[1])
+    return _tensor(target)

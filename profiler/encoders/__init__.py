@@ -1,4 +1,4 @@
-"""Encoders: what turns a row of the data into the hidden vector that an output layer reads."""
+"""Encoders: what turns the inputs of a batch into the hidden vectors that an output layer reads."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 
     from profiler.dataset import Dataset
 
+_OF_KIND = {"interactions": "factorisation"}
+
 
 def build_encoder(task: Task, dataset: "Dataset") -> "nn.Module":
-    """The encoder of a task's kind; `forward(row_ids[B]) -> hidden[B, D]`."""
+    """The encoder of a task's kind; `forward(*inputs) -> hidden[R, D]`, one row per target."""
     # By name, as the import graph of the service must not lead to torch.
-    factorisation = importlib.import_module("profiler.encoders.factorisation")
-    return factorisation.Factorisation(dataset.n_rows, task.model.embedding_dim)
+    module = importlib.import_module(f"profiler.encoders.{_OF_KIND[task.kind]}")
+    encoder: nn.Module = module.build(task.model, dataset)
+    return encoder

@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+from advisor.task import Model
+from profiler.kinds.interactions import Interactions
+
 INIT_STD = 0.01  # the same for every loss; by trial
 
 
@@ -20,3 +23,8 @@ class Factorisation(nn.Module):
         """hidden[B, D] of row_ids[B]."""
         hidden: torch.Tensor = self.rows(row_ids)
         return hidden
+
+
+def build(model: Model, dataset: Interactions) -> Factorisation:
+    """The encoder at the task's size."""
+    return Factorisation(dataset.n_rows, model.embedding_dim)

@@ -11,8 +11,8 @@ import pytest
 
 from advisor.errors import DataInvalidError
 from advisor.task import Columns, DataSource
-from profiler import dataset as module
 from profiler.dataset import open_dataset, prepare_dataset, resolve_inside
+from profiler.kinds import interactions as module
 
 
 def written(tmp_path, rows, header="user,item", name="x.csv"):
@@ -134,12 +134,28 @@ def test_a_split_without_test_part_opens_with_an_empty_one(tmp_path):
 
 def test_the_evaluation_rows_are_a_fixed_nested_part(tmp_path):
     _, opened = prepared(tmp_path, many_rows())
-    everything = opened.evaluation_rows(1000)
+    everything = opened.evaluation("validation").units
     assert everything.tolist() == np.flatnonzero(np.diff(opened.validation_indptr)).tolist()
-    small, large = opened.evaluation_rows(5), opened.evaluation_rows(20)
+    small, large = (opened.evaluation("validation", n).units for n in (5, 20))
     assert len(small) == 5
     assert set(small) < set(large) < set(everything)
-    assert small.tolist() == sorted(opened.evaluation_rows(5))
+    assert small.tolist() == sorted(opened.evaluation("validation", 5).units)
+
+
+def test_what_is_ranked_are_the_held_out_classes_and_not_those_of_training(tmp_path):
+    _, opened = prepared(tmp_path, many_rows())
+    for part in ("validation", "test"):
+        found = opened.evaluation(part, 20)
+        (inputs,) = found.inputs(found.units)
+        for place, row in enumerate(inputs):
+            for csr, of in ((found.positives, getattr(opened, part)), (found.seen, opened.train)):
+                expected = of.indices[of.indptr[row] : of.indptr[row + 1]]
+                assert csr.indices[csr.indptr[place] : csr.indptr[place + 1]].tolist() == (
+                    expected.tolist()
+                )
+    few = found.first(3)
+    assert few.units.tolist() == found.units[:3].tolist()
+    assert len(few.positives.indptr) == len(few.seen.indptr) == 4
 
 
 @pytest.mark.parametrize(
@@ -159,7 +175,7 @@ def test_data_that_cannot_be_used_is_refused(tmp_path, rows, split, expected):
 
 def test_a_second_call_reads_the_summary_only(tmp_path, monkeypatch):
     first, _ = prepared(tmp_path, many_rows())
-    monkeypatch.setattr(module, "read_interactions", None)
+    monkeypatch.setattr(module, "read", None)
     assert prepare_dataset(DataSource(path=str(tmp_path / "x.csv")), str(tmp_path / "cache")) == (
         first
     )

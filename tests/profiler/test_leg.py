@@ -108,7 +108,7 @@ def test_an_evaluation_is_estimated_from_a_part_of_its_rows(prepared: Prepared) 
         return torch.zeros(len(rows), dataset.n_classes)
 
     trial.score = score
-    n_rows = len(dataset.evaluation_rows(2000))
+    n_rows = len(dataset.evaluation("validation", 2000).units)
     assert n_rows > 200
     estimated = Validation(prepared, dataset, trial).estimated_seconds(0.0)
     assert sum(seen) == 64
