@@ -1,36 +1,43 @@
 """Curves of a trial and of a candidate: best-so-far values, seeds pooled."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from advisor.evidence import CurvePoint, Measurement
+from advisor.task import Metric
 
 
-def best_so_far(measurements: Sequence[Measurement]) -> tuple[CurvePoint, ...]:
-    """The running maximum over the finite measurements, since users stop early."""
+def best_so_far(measurements: Sequence[Measurement], metric: Metric) -> tuple[CurvePoint, ...]:
+    """The running best over the finite measurements, since users stop early."""
     points: list[CurvePoint] = []
-    best = float("-inf")
+    best, better = _worst(metric)
     for m in sorted(measurements, key=lambda m: m.examples):
         if m.value is None or m.examples <= 0:
             continue
-        best = max(best, m.value)
+        best = better(best, m.value)
         points.append(CurvePoint(examples=m.examples, value=best))
     return tuple(points)
 
 
-def pooled(curves: Sequence[tuple[CurvePoint, ...]]) -> tuple[CurvePoint, ...]:
+def pooled(curves: Sequence[tuple[CurvePoint, ...]], metric: Metric) -> tuple[CurvePoint, ...]:
     """The mean over seeds at the points of the first; only seeds that came as far count."""
     first, *others = [c for c in curves if c] or [()]
     whole = [c for c in others if c[-1].examples >= first[-1].examples]
-    best = float("-inf")
+    best, better = _worst(metric)
     points: list[CurvePoint] = []
     for point in first:
         values = [
             point.value,
             *(v for c in whole if (v := value_at(c, point.examples)) is not None),
         ]
-        best = max(best, sum(values) / len(values))
+        best = better(best, sum(values) / len(values))
         points.append(CurvePoint(examples=point.examples, value=best))
     return tuple(points)
+
+
+def _worst(metric: Metric) -> tuple[float, Callable[[float, float], float]]:
+    """What every value is better than, and which of two is better."""
+    return (math.inf, min) if metric.falls else (-math.inf, max)
 
 
 def value_at(curve: Sequence[CurvePoint], examples: float) -> float | None:

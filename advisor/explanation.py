@@ -64,7 +64,8 @@ def entry_reasons(entry: Entry, best: Entry, task: Task) -> tuple[Reason, ...]:
         return (Reason(text=f"Infeasible: {belief.infeasible}.", source=belief.cost.source),)
     found = [_headline(entry, task)]
     if belief.mean is not None and entry is not best and best.belief.mean:
-        behind = 1 - belief.mean / best.belief.mean
+        metric = task.parsed_metric
+        behind = metric.behind(metric.value(belief.mean), metric.value(best.belief.mean))
         text = f"{abs(behind):.1%} {'behind' if behind >= 0 else 'ahead of'} " + (
             f"{best.belief.candidate.loss} in {task.metric} at the horizon."
         )
@@ -125,7 +126,7 @@ def _headline(entry: Entry, task: Task) -> Reason:
     if belief.metric is None:
         text = f"{name} would take about {spent} to the horizon, by {belief.cost.source}."
         return Reason(text=text, source=source)
-    m = belief.metric
+    m = task.parsed_metric.interval(belief.metric)
     text = (
         f"{name} is predicted to reach {task.metric} {m.mean:.4f} ({m.low:.4f} to {m.high:.4f}) "
         f"at the horizon, most of it after {spent}; it is the best of all losses with "
@@ -135,10 +136,11 @@ def _headline(entry: Entry, task: Task) -> Reason:
 
 
 def _against(best: Entry, second: Entry, task: Task) -> Reason:
-    ours, theirs = best.belief, second.belief
-    difference = 1 - (theirs.mean or 0.0) / ours.mean if ours.mean else 0.0
+    ours, theirs, metric = best.belief, second.belief, task.parsed_metric
+    values = [metric.value(b.mean or 0.0) for b in (ours, theirs)]
+    difference = values[1] / values[0] - 1 if values[0] else 0.0
     text = f"Next comes {theirs.candidate.loss}: its {task.metric} is {abs(difference):.1%} " + (
-        "lower" if difference >= 0 else "higher"
+        "lower" if difference <= 0 else "higher"
     )
     if ours.train_seconds and theirs.train_seconds:
         ratio = theirs.train_seconds.mean / max(ours.train_seconds.mean, 1e-9)
@@ -147,8 +149,9 @@ def _against(best: Entry, second: Entry, task: Task) -> Reason:
 
 
 def _gain_reason(gain: Interval, task: Task) -> Reason:
+    verb = "lowers" if task.parsed_metric.falls else "changes"
     text = (
-        f"Changing from {task.baseline.loss} changes {task.metric} by {gain.mean:+.4f} "
+        f"Changing from {task.baseline.loss} {verb} {task.metric} by {gain.mean:+.4f} "
         f"(80% interval {gain.low:+.4f} to {gain.high:+.4f})."
     )
     return Reason(text=text, source="difference of the two forecasts")
@@ -168,7 +171,7 @@ def _overtaking(best: Entry, rest: Sequence[Entry], task: Task) -> list[Reason]:
             text = f"Below about {_duration(grid[int(np.argmin(leads))])} of training {name} leads"
         elif leads[-1] and not leads[0]:
             since = len(grid) - int(np.argmin(leads[::-1]))
-            text = f"Above about {_duration(grid[since])} of training {name} has the higher metric"
+            text = f"Above about {_duration(grid[since])} of training {name} has the better metric"
         else:
             continue
         found.append(Reason(text=text + "; see the curve.", source="measured and forecast curves"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from advisor.curve import value_at
 from advisor.evidence import Profile
-from advisor.task import Task, TaskStatistics
+from advisor.task import Metric, Task, TaskStatistics
 
 # One step of these in the logarithm (or the Gini index) halves the weight twice over: e^-1/2.
 _SCALES = {"classes": 1.5, "examples": 2.0, "positives": 1.5, "gini": 0.2, "dim": 1.5}
@@ -25,7 +25,7 @@ _SHORT_SD = 0.15  # per e-fold that the stored curve ends before the asked horiz
 
 @dataclass(frozen=True)
 class PriorBelief:
-    """A candidate's value relative to the task's best, and where it comes from."""
+    """A candidate's score relative to the task's best, and where it comes from."""
 
     relative: float
     sd: float
@@ -82,9 +82,10 @@ class _Group:
         for profile in profiles:
             value = value_at(profile.curve, examples)
             if value is not None:
+                score = Metric.parse(profile.metric).score(value)
                 missing = math.log(max(1.0, examples / max(1, profile.final_examples)))
-                self.values.append((profile, value, _SHORT_SD * missing))
-        self.best = max((value for _, value, _ in self.values), default=0.0)
+                self.values.append((profile, score, _SHORT_SD * missing))
+        self.best = max((score for _, score, _ in self.values), default=0.0)
         # The best of few losses need not be near the best of all.
         self.few_sd = _FEW_SD / max(1, len({p.candidate.loss for p in profiles}))
 

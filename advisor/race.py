@@ -68,6 +68,7 @@ class Race:
         max_seeds: int = 5,
     ) -> None:
         self._prepared, self._space = prepared, space
+        self._metric = prepared.task.parsed_metric
         self._seed, self._max_seeds = seed, max_seeds
         self._trials: dict[str, list[_Progress]] = {}  # by candidate key, the first seed first
         self._profiles: dict[str, Profile] = {}
@@ -113,17 +114,19 @@ class Race:
         progress.measurements += report.measurements
         progress.examples = max(progress.examples, report.examples)
         progress.outcome = report.outcome
-        progress.curve = best_so_far(progress.measurements)
+        progress.curve = best_so_far(progress.measurements, self._metric)
         key = trial.candidate.key
         self._profiles[key] = self._profile(self._start[key], self._trials[key])
         self._wall_seconds += report.wall_seconds
         self._expected_seconds += self._pace[key].leg_seconds(report.leg)
 
     def leader(self) -> tuple[Candidate | None, float | None]:
-        """The candidate with the highest forecast now, and that forecast."""
+        """The candidate with the best forecast now, and that forecast."""
         measured = [b for b in self._beliefs() if b.level == "measured" and b.infeasible is None]
         best = max(measured, key=lambda b: b.mean or 0.0, default=None)
-        return (best.candidate, best.mean) if best else (None, None)
+        if best is None or best.mean is None:
+            return None, None
+        return best.candidate, self._metric.value(best.mean)
 
     def profiles(self) -> tuple[Profile, ...]:
         """What is known of every opened candidate, seeds pooled."""
@@ -239,7 +242,7 @@ class Race:
 
     def _profile(self, start: Belief, group: Sequence[_Progress]) -> Profile:
         p, first = self._prepared, group[0]
-        curve = pooled([g.curve for g in group])
+        curve = pooled([g.curve for g in group], self._metric)
         batch_size = p.task.training.batch_size
         step = start.cost.seconds_per_example
         return Profile(

@@ -11,9 +11,9 @@ from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.explanation import entry_reasons, next_experiment, reasons, warnings
 from advisor.forecast import TO_80_PERCENT
-from advisor.recommendation import RankedCandidate, Recommendation
+from advisor.recommendation import ForecastPoint, RankedCandidate, Recommendation
 from advisor.search_space import candidates
-from advisor.task import Task
+from advisor.task import Metric, Task
 from advisor.value import Interval
 
 _THEORY_ORDER = ("consistent", "conditional", "unknown", "inconsistent")
@@ -121,14 +121,17 @@ def _theory_first(decision: Decision, task: Task) -> Decision:
 
 def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
     belief = entry.belief
-    measured, curve = curve_of(belief)
+    metric = task.parsed_metric
+    measured, curve = (
+        tuple(_in_unit(point, metric) for point in points) for points in curve_of(belief)
+    )
     own_id = belief.profile.id if belief.profile else None
     return RankedCandidate(
         loss=belief.candidate.loss,
         settings=belief.candidate.settings,
         p_best=entry.p_best,
         consistency=consistency(belief, task),
-        predicted_metric=belief.metric,
+        predicted_metric=metric.interval(belief.metric) if belief.metric else None,
         train_seconds=belief.train_seconds,
         peak_bytes=belief.cost.peak_bytes,
         feasible=belief.infeasible is None,
@@ -138,6 +141,11 @@ def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
         curve=curve,
         measured=measured,
     )
+
+
+def _in_unit(point: ForecastPoint, metric: Metric) -> ForecastPoint:
+    score = Interval(low=point.low, mean=point.mean, high=point.high)
+    return point.model_copy(update=metric.interval(score).model_dump())
 
 
 def _gain_over_baseline(
@@ -151,7 +159,8 @@ def _gain_over_baseline(
         return Interval(low=0.0, mean=0.0, high=0.0)
     mean = best.mean - baseline.mean
     half = TO_80_PERCENT * (best.sd**2 + baseline.sd**2) ** 0.5
-    return Interval(low=mean - half, mean=mean, high=mean + half)
+    won = Interval(low=mean - half, mean=mean, high=mean + half)
+    return task.parsed_metric.gain(won, baseline.mean)
 
 
 def _baseline(task: Task, decision: Decision, believed: Sequence[Belief]) -> Belief | None:

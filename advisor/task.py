@@ -4,21 +4,42 @@ Everything is checked at this door, all faults at once; inside, nothing is check
 """
 
 import hashlib
+import math
 import re
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from advisor.value import Value
+from advisor.value import Interval, Value
 
 Kind = Literal["interactions", "description"]
 SettingValue = bool | int | float | str
-METRICS_AT_K = ("ndcg", "recall")
-METRICS_PLAIN = ("mrr",)
+_LEAST_SCORE = 1e-9
+
+
+class MetricKind(NamedTuple):
+    """Whether a metric has a cut-off, falls as the model gets better, and needs probabilities."""
+
+    at_k: bool = False
+    falls: bool = False
+    needs_probabilities: bool = False
+
+
+METRICS = {
+    "ndcg": MetricKind(at_k=True),
+    "recall": MetricKind(at_k=True),
+    "mrr": MetricKind(),
+    "perplexity": MetricKind(falls=True, needs_probabilities=True),
+    "log_loss": MetricKind(falls=True, needs_probabilities=True),
+}
 
 
 class Metric(Value):
-    """A metric by name and cut-off; higher is better for all of them."""
+    """A metric by name and cut-off.
+
+    Races, priors and forecasts work on its score, which rises and lies in 0..1: the value itself,
+    and for perplexity and log-loss the geometric mean of the targets' probabilities.
+    """
 
     name: str
     k: int | None = None
@@ -28,13 +49,56 @@ class Metric(Value):
         """Read "ndcg@20"; raises ValueError that says what is allowed."""
         match = re.fullmatch(r"([a-z_]+)(?:@([1-9][0-9]{0,5}))?", text)
         name, k = match.groups() if match else (None, None)
-        if (name in METRICS_AT_K and k) or (name in METRICS_PLAIN and not k):
-            return cls(name=str(name), k=int(k) if k else None)
-        allowed = [f"{m}@K" for m in METRICS_AT_K] + list(METRICS_PLAIN)
+        if name in METRICS and METRICS[name].at_k == bool(k):
+            return cls(name=name, k=int(k) if k else None)
+        allowed = [f"{m}@K" if kind.at_k else m for m, kind in METRICS.items()]
         raise ValueError(f"unknown metric {text!r}; allowed are {', '.join(allowed)}")
 
     def __str__(self) -> str:
         return f"{self.name}@{self.k}" if self.k else self.name
+
+    @property
+    def falls(self) -> bool:
+        """Whether lower is better."""
+        return self.name in METRICS and METRICS[self.name].falls
+
+    @property
+    def needs_probabilities(self) -> bool:
+        return self.name in METRICS and METRICS[self.name].needs_probabilities
+
+    def score(self, value: float) -> float:
+        """The rising score of a value."""
+        if self.name == "perplexity":
+            return 1 / value
+        return math.exp(-value) if self.name == "log_loss" else value
+
+    def value(self, score: float) -> float:
+        """The value of a score; a falling metric is cut off where the score comes near 0."""
+        if not self.falls:
+            return score
+        likely = min(max(score, _LEAST_SCORE), 1.0)
+        return 1 / likely if self.name == "perplexity" else -math.log(likely)
+
+    def interval(self, score: Interval) -> Interval:
+        """The same interval in the metric's own unit, its low end the lower value."""
+        low, high = sorted((self.value(score.low), self.value(score.high)))
+        return Interval(low=low, mean=self.value(score.mean), high=high)
+
+    def behind(self, value: float, best: float) -> float:
+        """How far a value is behind the best, relative to it; negative where it is ahead."""
+        return ((value - best) if self.falls else (best - value)) / best if best else 0.0
+
+    def gain(self, score: Interval, baseline_score: float) -> Interval:
+        """What is won over the baseline, in the metric's unit: positive is better, falling or not.
+
+        `score` is the interval of the difference of the two scores.
+        """
+        was, sign = self.value(baseline_score), -1 if self.falls else 1
+        low, mean, high = (
+            sign * (self.value(baseline_score + won) - was)
+            for won in (score.low, score.mean, score.high)
+        )
+        return Interval(low=low, mean=mean, high=high)
 
 
 class Columns(Value):

@@ -11,6 +11,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from advisor.evidence import Candidate, Leg, LegReport, Measurement, Outcome, Trial
+from advisor.task import Metric
 from store.columns import now
 from store.profile_rows import finite
 from store.tables import CalibrationRow, DeviceRow, LegRow, MeasurementRow, TrialRow
@@ -78,7 +79,8 @@ def tell_leg(session: Session, calibration: CalibrationRow, report: LegReport) -
     trial.examples = max(trial.examples, report.examples)
     trial.train_seconds += report.train_seconds
     seen = [v for v in (trial.best_value, *values) if v is not None]
-    trial.best_value = max(seen, default=None)
+    best = min if Metric.parse(calibration.task["metric"]).falls else max
+    trial.best_value = best(seen, default=None)
 
 
 def all_told() -> Select[LegRow, TrialRow]:

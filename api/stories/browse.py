@@ -3,7 +3,7 @@
 from advisor.card import Consistency, KnownLoss
 from advisor.catalogue import known_loss
 from advisor.errors import NotFoundError, UnknownLossError
-from advisor.task import METRICS_AT_K, METRICS_PLAIN, Metric
+from advisor.task import METRICS, Metric
 from profiler.losses import source_path
 
 _K = 10
@@ -29,6 +29,5 @@ def source(name: str) -> str:
 def consistency(known: KnownLoss) -> dict[str, Consistency]:
     """What the card says for every kind of metric, at the loss's first settings."""
     settings = {setting.name: setting.choices[0] for setting in known.card.settings}
-    metrics = [Metric(name=name, k=_K) for name in METRICS_AT_K]
-    metrics += [Metric(name=name) for name in METRICS_PLAIN]
+    metrics = [Metric(name=name, k=_K if kind.at_k else None) for name, kind in METRICS.items()]
     return {str(metric): known.consistency(metric, settings) for metric in metrics}

@@ -14,6 +14,7 @@ from tests.advisor.worlds import (
     DEVICE,
     FINAL,
     STATISTICS,
+    STEP_SECONDS,
     costs,
     curve,
     new_race,
@@ -30,7 +31,7 @@ def test_every_loss_opens_the_same_number_of_settings_cheapest_first() -> None:
     while (leg := race.ask(100)) and leg.from_examples == 0:
         opened.append(leg.trial.candidate.loss)
         race.tell(report(leg))
-    names = list(catalogue())
+    names = list(STEP_SECONDS)
     counts = {name: opened.count(name) for name in names}
     assert len(set(counts.values())) == 1
     first_round = opened[: len(names)]
@@ -94,7 +95,7 @@ def test_legs_of_a_trial_join_without_gap_or_overlap() -> None:
 
 
 def test_the_best_losses_reach_the_horizon_and_get_further_seeds() -> None:
-    rates = {name: {"learning_rate": [0.003]} for name in catalogue()}
+    rates = {name: {"learning_rate": [0.003]} for name in STEP_SECONDS}
     asked = task(losses={"settings": rates})
     told, _ = run(new_race(asked, 250), 250)
     horizon = 20 * STATISTICS.n_examples
@@ -130,7 +131,7 @@ def test_a_loss_that_always_diverges_is_last_and_a_world_that_does_is_no_evidenc
     def diverged(leg: Leg) -> LegReport:
         return report(leg).model_copy(update={"outcome": "diverged", "measurements": ()})
 
-    for bad in ({"bpr"}, set(catalogue())):
+    for bad in ({"bpr"}, set(STEP_SECONDS)):
         race, left = new_race(task()), 30.0
         while leg := race.ask(left):
             told = diverged(leg) if leg.trial.candidate.loss in bad else report(leg)
@@ -231,7 +232,7 @@ def test_a_short_horizon_gets_another_answer_than_a_long_one() -> None:
 def test_an_infeasible_loss_is_never_trained() -> None:
     asked = task(constraints={"probabilities": "required"})
     told, _ = run(new_race(asked), 60)
-    without = {name for name, card in catalogue().items() if not card.has_probabilities}
+    without = {name for name in STEP_SECONDS if not catalogue()[name].has_probabilities}
     assert without
     assert without.isdisjoint({r.leg.trial.candidate.loss for r in told})
 

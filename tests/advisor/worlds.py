@@ -12,7 +12,7 @@ from advisor.cost import shape_of
 from advisor.evidence import Candidate, Device, Leg, LegReport, Measurement, StepCost
 from advisor.race import Race
 from advisor.search_space import candidates
-from advisor.task import DataSource, Horizon, Task, TaskStatistics
+from advisor.task import DataSource, Horizon, LossSelection, Task, TaskStatistics
 from advisor.value import Interval
 
 DEVICE = Device(
@@ -38,8 +38,15 @@ FINAL = {
 Curve = Callable[[Candidate, int, float], float]
 
 
-def task(**changes: object) -> Task:
-    fields = {"data": DataSource(path="x.csv"), "metric": "ndcg@20", "horizon": Horizon(epochs=20)}
+def task(*, losses: LossSelection | dict | None = None, **changes: object) -> Task:
+    """A task of the losses whose curves stand above, or of those that are given."""
+    selection = LossSelection.model_validate(losses or {}).model_dump(exclude_unset=True)
+    fields = {
+        "data": DataSource(path="x.csv"),
+        "metric": "ndcg@20",
+        "horizon": Horizon(epochs=20),
+        "losses": {"include": tuple(STEP_SECONDS), **selection},
+    }
     return Task.model_validate({**fields, **changes})
 
 
