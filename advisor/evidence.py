@@ -141,3 +141,47 @@ class Profile(Value):
     final_examples: int = Field(description="examples at the last point of the curve")
     final_value: float | None = Field(description="best so far; None where it diverged at once")
     curve: tuple[CurvePoint, ...] = ()
+
+
+class GradientAgreement(Value):
+    """A loss's gradient over draws at fixed parameters, beside softmax's exact one there.
+
+    The gradient is that of one batch in its hidden vectors and all parameters of the output layer,
+    as one vector. Norms are relative to the exact gradient's.
+    """
+
+    n_negatives: int | None = Field(description="None where nothing is drawn")
+    n_draws: int
+    cosine: Interval = Field(description="of one draw: median, with the quartiles as low and high")
+    cosine_of_mean: float
+    bias: float = Field(description="norm of the mean over the draws less the exact gradient")
+    bias_floor: float = Field(description="what `bias` would be by chance without any")
+    variance: float = Field(description="trace of one draw's covariance, relative to the square")
+
+
+class Support(Value):
+    """How many classes a row's gradient in the scores touches, the target among them."""
+
+    classes: float = Field(description="mean per row of the classes with a gradient that is not 0")
+    target_outside: float | None = Field(
+        description="share of rows whose target has probability 0; None without probabilities"
+    )
+
+
+class Diagnosis(Value):
+    """What the gradient of a loss is like on one batch of this task; None where it has no meaning.
+
+    `missing` says why, by the field's name.
+    """
+
+    n_rows: int
+    n_classes: int
+    agreement: GradientAgreement | None = None
+    more_negatives: GradientAgreement | None = None
+    support: Support | None = None
+    smoothness: Interval | None = Field(
+        default=None,
+        description="change of the gradient over change of hidden vectors and parameters, per "
+        "training step: median, with the least and the greatest as low and high",
+    )
+    missing: dict[str, str] = Field(default_factory=dict)

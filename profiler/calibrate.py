@@ -12,11 +12,13 @@ from advisor.calibration import DataPrepared, Decided, Event, LegEnded, LegStart
 from advisor.cost import shape_of
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost
+from advisor.gradient_words import with_diagnoses
 from advisor.race import Race
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from advisor.search_space import candidates
 from advisor.task import Task
+from profiler.diagnose_in_child import diagnose_leaders
 from profiler.isolation import ChildFailedError, start_server
 from profiler.leg_in_child import run_leg_in_child
 from profiler.prepare import prepare_within
@@ -25,6 +27,8 @@ from profiler.workspace import Workspace
 
 _PROBE_SHARE = 0.15
 _ANSWER_SECONDS = 0.5
+# Kept of the race for a look at the leaders' gradients, which explains but decides nothing.
+_DIAGNOSIS_SHARE, _DIAGNOSIS_SECONDS = 0.02, 2.0
 # An interrupted calibration answers even when its budget is spent: its data was read before.
 _READ_AGAIN_SECONDS = 30.0
 # Without its data a cancelled calibration has no answer: small data is read to the end.
@@ -67,8 +71,14 @@ def calibrate(
     if not budget_seconds > 0:
         raise TaskInvalidError(f"budget: {budget_seconds} s given; it must be above 0 s")
 
+    def elapsed_seconds() -> float:
+        return spent_seconds + time.monotonic() - started
+
     def seconds_left() -> float:
-        return budget_seconds - spent_seconds - (time.monotonic() - started) - _ANSWER_SECONDS
+        return budget_seconds - elapsed_seconds() - _ANSWER_SECONDS
+
+    def race_seconds_left() -> float:
+        return seconds_left() - min(_DIAGNOSIS_SECONDS, _DIAGNOSIS_SHARE * budget_seconds)
 
     start_server()  # it loads torch while the data is read
     prepared = _prepare(task, workspace, budget_seconds, spent_seconds, should_stop)
@@ -81,12 +91,19 @@ def calibrate(
     ):
         costs.append(cost)
         on_event(Probed(cost=cost, seconds_left=seconds_left()))
-    race = Race(prepared, space, costs, profiles=profiles, budget_seconds=seconds_left(), seed=seed)
+    race = Race(
+        prepared,
+        space,
+        costs,
+        profiles=profiles,
+        budget_seconds=race_seconds_left(),
+        seed=seed,
+    )
     for report in told:
         race.tell(report)
-    while not should_stop() and (leg := race.ask(seconds_left())):
+    while not should_stop() and (leg := race.ask(race_seconds_left())):
         on_event(LegStarted(leg=leg, seconds_left=seconds_left()))
-        deadline = time.monotonic() + seconds_left()
+        deadline = time.monotonic() + race_seconds_left()
         report = run_leg(prepared, leg, workspace, deadline, should_stop)
         race.tell(report)
         leader, value = race.leader()
@@ -100,8 +117,13 @@ def calibrate(
         prepared.device,
         prepared=prepared,
         costs=costs,
-        elapsed_seconds=spent_seconds + time.monotonic() - started,
+        elapsed_seconds=elapsed_seconds(),
     )
+    if not should_stop():
+        found = diagnose_leaders(
+            prepared, recommendation, costs, workspace, seed, seconds_left(), should_stop
+        )
+        recommendation = with_diagnoses(recommendation, found, elapsed_seconds())
     on_event(Decided(recommendation=recommendation))
     return Calibrated(recommendation, race.profiles())
 
