@@ -42,6 +42,12 @@ class RowAdam(Optimizer):
     common), with an L2 term on the touched rows: where every row is touched at every step it
     equals `torch.optim.Adam(weight_decay=...)`. Deterministic on CPU.
 
+    State of a parameter [C, D]: `step`, and `rows` [C, 3, D], which holds per class its weights,
+    first and second moment side by side, so that a step goes to one place in memory a class
+    instead of three; from the first step on the parameter itself is the view `rows[:, 0]`. Saved
+    in one file with its module, the block is written once. A loaded `rows` becomes the
+    optimiser's own, as every loaded state does in torch, and takes the parameter in.
+
     Source: Kingma & Ba 2015, algorithm 1; lazy form as in TensorFlow's LazyAdam and
     `torch.optim.SparseAdam`.
     """
@@ -75,25 +81,31 @@ class RowAdam(Optimizer):
         if gradient is None or not gradient.is_sparse:
             raise ValueError("RowAdam needs sparse gradients; use torch.optim.Adam for dense ones")
         state = self.state[parameter]
-        if not state:
-            state["step"] = 0
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        _house(parameter, state)
+        weights, average, average_sq = state["rows"].unbind(1)
         state["step"] += 1
         gradient = gradient.coalesce()
         rows, g = gradient.indices()[0], gradient.values()
-        old = parameter.index_select(0, rows)
+        old = weights.index_select(0, rows)
         if group["weight_decay"]:
             g = g.add(old, alpha=group["weight_decay"])
         beta1, beta2 = group["betas"]
-        first = state["exp_avg"].index_select(0, rows).lerp_(g, 1 - beta1)
-        second = (
-            state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        )
-        state["exp_avg"].index_copy_(0, rows, first)
-        state["exp_avg_sq"].index_copy_(0, rows, second)
+        first = average.index_select(0, rows).lerp_(g, 1 - beta1)
+        second = average_sq.index_select(0, rows).mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        average.index_copy_(0, rows, first)
+        average_sq.index_copy_(0, rows, second)
         correction1 = 1 - beta1 ** state["step"]
         correction2 = 1 - beta2 ** state["step"]
-        scale = (second / correction2).sqrt_().add_(group["eps"])
-        new = old.addcdiv_(first, scale, value=-group["lr"] / correction1)
-        parameter.index_copy_(0, rows, new)
+        scale = second.div_(correction2).sqrt_().add_(group["eps"])
+        weights.index_copy_(0, rows, old.addcdiv_(first, scale, value=-group["lr"] / correction1))
+
+
+def _house(parameter: torch.Tensor, state: dict[str, Any]) -> None:
+    """Make the parameter a view of its block, unless it is one (not yet, just loaded, moved)."""
+    if not state:
+        state["step"] = 0
+        state["rows"] = parameter.new_zeros(len(parameter), 3, *parameter.shape[1:])
+    if parameter.data_ptr() != state["rows"].data_ptr():
+        state["rows"] = state["rows"].to(parameter)
+        state["rows"][:, 0] = parameter
+        parameter.data = state["rows"][:, 0]

@@ -1,6 +1,7 @@
 """RowAdam equals Adam where all rows are touched, leaves others alone, and continues bitwise."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,8 +44,8 @@ def test_untouched_rows_keep_their_values_and_moments() -> None:
     changed = (embedding.weight != before).any(1).nonzero()[:, 0]
     moments = optimiser.state[embedding.weight]
     assert changed.tolist() == [7, 42]
-    assert moments["exp_avg"].any(1).nonzero()[:, 0].tolist() == [7, 42]
-    assert moments["exp_avg_sq"].any(1).nonzero()[:, 0].tolist() == [7, 42]
+    assert moments["rows"][:, 1].any(1).nonzero()[:, 0].tolist() == [7, 42]
+    assert moments["rows"][:, 2].any(1).nonzero()[:, 0].tolist() == [7, 42]
 
 
 def test_saved_and_loaded_it_continues_bitwise() -> None:
@@ -69,6 +70,62 @@ def test_saved_and_loaded_it_continues_bitwise() -> None:
     continued.load_state_dict(saved[1])
     generator.set_state(saved[2])
     assert torch.equal(steps(again, continued), uninterrupted)
+
+
+def _trained() -> tuple[nn.Embedding, RowAdam]:
+    torch.manual_seed(0)
+    embedding = nn.Embedding(1000, 16, sparse=True)
+    optimiser = RowAdam([embedding.weight], 0.1)
+    _step(embedding, torch.arange(0, 1000, 3), torch.ones(16))
+    optimiser.step()
+    return embedding, optimiser
+
+
+def test_a_saved_file_holds_weights_and_moments_once(tmp_path: Path) -> None:
+    embedding, optimiser = _trained()
+    path = tmp_path / "state.pt"
+    torch.save((embedding.state_dict(), optimiser.state_dict()), path)
+    assert path.stat().st_size < 1.1 * 3 * 4 * embedding.weight.numel()
+    weights, moments = torch.load(path, weights_only=True)
+    torch.testing.assert_close(weights["weight"], embedding.weight.detach())
+    torch.testing.assert_close(moments["state"][0]["rows"][:, 0], embedding.weight.detach())
+
+
+def test_weights_loaded_after_the_optimiser_are_the_ones_it_goes_on_from() -> None:
+    _, optimiser = _trained()
+    saved = copy.deepcopy(optimiser.state_dict())
+    other = nn.Embedding(1000, 16, sparse=True)
+    before = other.weight.detach().clone()
+    continued = RowAdam([other.weight], 0.1)
+    continued.load_state_dict(saved)
+    _step(other, torch.tensor([1]), torch.ones(16))
+    continued.step()
+    moved = (other.weight != before).any(1).nonzero()[:, 0]
+    assert moved.tolist() == [1]
+    assert continued.state[other.weight]["step"] == 2
+
+
+def test_a_module_cast_between_two_steps_goes_on_in_its_new_type() -> None:
+    embedding, optimiser = _trained()
+    before = embedding.weight.detach().double()
+    embedding.double()
+    _step(embedding, torch.tensor([5]), torch.ones(16))
+    optimiser.step()
+    assert embedding.weight.dtype == torch.double
+    assert (embedding.weight != before).any(1).nonzero()[:, 0].tolist() == [5]
+
+
+def test_it_walks_with_the_sparse_adam_of_torch() -> None:
+    weights = []
+    for kind in (RowAdam, torch.optim.SparseAdam):
+        torch.manual_seed(0)
+        embedding = nn.Embedding(30, 4, sparse=True)
+        optimiser = kind([embedding.weight], 0.05, eps=1e-15)
+        for _ in range(10):
+            _step(embedding, torch.randint(30, (12,)), torch.randn(12, 4))
+            optimiser.step()
+        weights.append(embedding.weight.detach())
+    torch.testing.assert_close(*weights)
 
 
 def test_parameters_are_sorted_by_the_kind_of_their_gradient() -> None:
