@@ -20,9 +20,27 @@ class Consistency(Value):
     source: str
 
 
+ClaimTopic = Literal[
+    "minimiser",
+    "order",
+    "probabilities",
+    "regret",
+    "smoothness",
+    "margin",
+    "gradient bias",
+    "gradient variance",
+    "support",
+    "normalisation",
+    "inference",
+    "equality",
+    "cost",
+]
+
+
 class Claim(Value):
     """One statement of theory; `check` names the test that verifies it, or is None and says why."""
 
+    topic: ClaimTopic
     statement: str
     status: Literal["proved", "measured", "reported", "assumed"]
     condition: str

@@ -50,6 +50,7 @@ CARD = LossCard(
     ),
     claims=(
         Claim(
+            topic="minimiser",
             statement="The population minimiser is s = log(p / q) + c.",
             status="proved",
             condition="one positive per row, scores free for every row, hits of the target kept",
@@ -58,6 +59,7 @@ CARD = LossCard(
             "::test_the_optimum_has_the_form_of_the_card[bpr-popularity]",
         ),
         Claim(
+            topic="order",
             statement="With a uniform proposal it orders the classes strictly as p does.",
             status="proved",
             condition="one positive per row, q uniform, scores free for every row",
@@ -65,6 +67,7 @@ CARD = LossCard(
             check="tests/theory/test_minimisers.py::test_the_optimum_orders_the_classes_as_p[bpr]",
         ),
         Claim(
+            topic="order",
             statement="With a popularity proposal it orders by p / q, not by p.",
             status="proved",
             condition="q not uniform",
@@ -73,6 +76,27 @@ CARD = LossCard(
             "::test_a_popularity_proposal_without_log_q_misorders[bpr-popularity]",
         ),
         Claim(
+            topic="order",
+            statement="With several positives a row and unobserved classes as negatives, the "
+            "order of the marginals can be violated.",
+            status="reported",
+            condition="dependent labels: 16 of 200 random joint laws; none where independent",
+            source="theory notes 1.6",
+            check=None,
+            unchecked_because="the layer draws its negatives from all classes; the statement "
+            "is about leaving the row's positives out",
+        ),
+        Claim(
+            topic="equality",
+            statement="It is sampled softmax without correction and with one draw.",
+            status="proved",
+            condition="K = 1",
+            source="theory notes 1.6",
+            check="tests/theory/test_minimisers.py"
+            "::test_bpr_is_uncorrected_sampled_softmax_of_one_draw",
+        ),
+        Claim(
+            topic="smoothness",
             statement="The gradient in the scores is Lipschitz with constant 1/2.",
             status="proved",
             condition="l2 norm, one pair",
@@ -81,14 +105,33 @@ CARD = LossCard(
             "::test_the_gradient_is_as_smooth_as_the_card_says[bpr]",
         ),
         Claim(
-            statement="With several positives a row and unobserved classes as negatives, the order "
-            "of the marginals can be violated.",
-            status="reported",
-            condition="dependent labels: 16 of 200 random joint laws; none where independent",
+            topic="smoothness",
+            statement="The largest eigenvalue of the Hessian is 1/2, at equal scores; none is "
+            "below 0.",
+            status="proved",
+            condition="one pair",
             source="theory notes 1.6",
-            check=None,
-            unchecked_because="the layer draws its negatives from all classes; the statement "
-            "is about leaving the row's positives out",
+            check="tests/theory/test_smoothness.py"
+            "::test_no_eigenvalue_of_the_hessian_is_above_the_constant[bpr]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="Near flat scores the mean gradient is half of softmax's.",
+            status="proved",
+            condition="nearly equal scores, q uniform, one draw",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_gradient_is_softmax_s_shrunk_to_k_over_k_plus_1[bpr]",
+        ),
+        Claim(
+            topic="gradient variance",
+            statement="At equal scores the total variance over the draws is (1 - 1/C) / 4, "
+            "the most of all numbers of draws.",
+            status="proved",
+            condition="equal scores, q uniform, one draw",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_variance_falls_with_k[bpr]",
         ),
     ),
     sources=(

@@ -1,6 +1,6 @@
 """Card of NCE: binary cross-entropy on the target and K drawn classes, against known chances."""
 
-from advisor.card import Consistency, LossCard, Setting, Settings, StepShape
+from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
 RANKED_BY_P = ("ndcg", "recall", "mrr")
@@ -66,7 +66,126 @@ CARD = LossCard(
             description="q is proportional to the training count to this power",
         ),
     ),
-    claims=(),
+    claims=(
+        Claim(
+            topic="minimiser",
+            statement="The population minimiser is s = log p itself: no free shift.",
+            status="proved",
+            condition="any K >= 1, any q > 0, hits of the target kept, scores free for every row",
+            source="theory notes 2.2, derived and checked by enumeration",
+            check="tests/theory/test_minimisers.py::test_the_optimum_has_the_form_of_the_card[nce]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="Draws for each row have the same minimiser as shared ones.",
+            status="proved",
+            condition="as above",
+            source="theory notes 2.2, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[nce-per_row]",
+        ),
+        Claim(
+            topic="order",
+            statement="Its minimiser orders the classes strictly as p does.",
+            status="proved",
+            condition="scores free for every row: Z = sum exp(s) must be able to be 1",
+            source="theory notes 2.2, derived and checked by enumeration",
+            check="tests/theory/test_minimisers.py::test_the_optimum_orders_the_classes_as_p[nce]",
+        ),
+        Claim(
+            topic="order",
+            statement="Where Z cannot be 1 for every row the order can be wrong.",
+            status="reported",
+            condition="a model that cannot represent log p(y | x) with its own normaliser",
+            source="theory notes 2.2; Ma & Collins 2018",
+            check=None,
+            unchecked_because="a statement about models, not about free scores",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The gradient in the scores is Lipschitz with constant (1 + the largest "
+            "multiplicity of a draw) / 4: 1/2 for distinct draws.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="theory notes 2.2",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[nce]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="A class drawn twice raises the constant to 3/4, where it is also the "
+            "target.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="theory notes 2.2",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[nce-twice]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The Hessian is diagonal; its largest eigenvalue is the constant, none "
+            "is below 0.",
+            status="proved",
+            condition="one example",
+            source="theory notes 2.2",
+            check="tests/theory/test_smoothness.py"
+            "::test_no_eigenvalue_of_the_hessian_is_above_the_constant[nce]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="The mean gradient is K q (exp(s) - p) / (exp(s) + K q).",
+            status="proved",
+            condition="mean over targets y ~ p and over the draws",
+            source="theory notes 2.2, derived and checked by enumeration",
+            check="tests/theory/test_nce.py::test_the_mean_gradient_is_that_of_the_card[3]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="It tends to softmax's as K grows where Z = 1, and does not where Z = e.",
+            status="proved",
+            condition="fixed scores, K = 4 and 16",
+            source="theory notes 2.2, checked by enumeration",
+            check="tests/theory/test_nce.py"
+            "::test_it_nears_softmax_s_gradient_only_where_the_scores_are_normalised",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="At its start the mean gradient is K / (K + 1) of softmax's.",
+            status="proved",
+            condition="scores near log q, q uniform",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_gradient_is_softmax_s_shrunk_to_k_over_k_plus_1[nce]",
+        ),
+        Claim(
+            topic="gradient variance",
+            statement="At its start the total variance over the draws is K (1 - 1/C) / (K + 1)^2.",
+            status="proved",
+            condition="scores log q, q uniform",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_variance_falls_with_k[nce]",
+        ),
+        Claim(
+            topic="normalisation",
+            statement="Biases of log q start it with log Z near 0, biases of 0 with log C.",
+            status="proved",
+            condition="small class weights",
+            source="theory notes 2.2",
+            check="tests/theory/test_nce.py"
+            "::test_biases_of_log_q_start_with_log_z_near_0_and_biases_of_0_at_log_c",
+        ),
+        Claim(
+            topic="normalisation",
+            statement="Training keeps log Z near 0 on held-out rows; from biases of 0 it is "
+            "still above .5 after as many steps.",
+            status="measured",
+            condition="50 Zipf classes, 8 features, K = 20, 600 steps of 64 rows",
+            source="theory notes 5, item 7",
+            check="tests/theory/test_nce.py"
+            "::test_training_keeps_log_z_near_0_and_from_biases_of_0_it_falls_slowly",
+        ),
+    ),
     sources=(
         "Gutmann & Hyvarinen 2010, Noise-contrastive estimation (recalled)",
         "Mnih & Teh 2012, A fast and simple algorithm for training neural probabilistic language "

@@ -51,14 +51,26 @@ CARD = LossCard(
     ),
     claims=(
         Claim(
+            topic="minimiser",
             statement="The population minimiser is s = log(p / q) - log K.",
             status="proved",
-            condition="scores free for every row, q > 0, hits of the target kept",
+            condition="calibration 0, scores free for every row, q > 0, hits of the target kept",
             source="theory notes 2.3, checked by enumeration; Levy & Goldberg 2014 (recalled)",
             check="tests/theory/test_minimisers.py"
             "::test_the_optimum_has_the_form_of_the_card[negative_sampling-popularity]",
         ),
         Claim(
+            topic="minimiser",
+            statement="With one uniform negative it is log p + log C: the scores are off from "
+            "log p by log C.",
+            status="proved",
+            condition="K = 1, calibration 0",
+            source="theory notes 2.3",
+            check="tests/theory/test_minimisers.py"
+            "::test_one_uniform_negative_leaves_scores_log_c_above_log_p",
+        ),
+        Claim(
+            topic="order",
             statement="With a uniform proposal it orders the classes strictly as p does.",
             status="proved",
             condition="q uniform, scores free for every row",
@@ -67,6 +79,7 @@ CARD = LossCard(
             "::test_the_optimum_orders_the_classes_as_p[negative_sampling]",
         ),
         Claim(
+            topic="order",
             statement="With a popularity proposal it orders by p / q, not by p.",
             status="proved",
             condition="q not uniform",
@@ -75,12 +88,63 @@ CARD = LossCard(
             "::test_a_popularity_proposal_without_log_q_misorders[negative_sampling-popularity]",
         ),
         Claim(
-            statement="The gradient in the scores is Lipschitz with constant 1/2.",
+            topic="order",
+            statement="Leaving a row's own positives out of its negatives lets their scores "
+            "drift up without a counter-force.",
+            status="reported",
+            condition="negatives that exclude the history",
+            source="theory notes 2.3",
+            check=None,
+            unchecked_because="the layer keeps hits of the target, which is what makes the "
+            "minimiser exact",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The gradient in the scores is Lipschitz with constant (1 + the largest "
+            "multiplicity of a draw) / 4: 1/2 for distinct draws.",
             status="proved",
-            condition="l2 norm, one example, distinct draws",
+            condition="l2 norm, one example, calibration 0",
             source="theory notes 2.3",
             check="tests/theory/test_smoothness.py"
             "::test_the_gradient_is_as_smooth_as_the_card_says[negative_sampling]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="A class drawn twice raises the constant to 3/4, where it is also the "
+            "target.",
+            status="proved",
+            condition="l2 norm, one example, calibration 0",
+            source="theory notes 2.3",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[negative_sampling-twice]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The Hessian is diagonal; its largest eigenvalue is the constant, none "
+            "is below 0.",
+            status="proved",
+            condition="one example",
+            source="theory notes 2.3",
+            check="tests/theory/test_smoothness.py"
+            "::test_no_eigenvalue_of_the_hessian_is_above_the_constant[negative_sampling]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="At its start the mean gradient is K / (K + 1) of softmax's.",
+            status="proved",
+            condition="all scores near -log K, q uniform, calibration 0",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_gradient_is_softmax_s_shrunk_to_k_over_k_plus_1[negative_sampling]",
+        ),
+        Claim(
+            topic="gradient variance",
+            statement="At its start the total variance over the draws is K (1 - 1/C) / (K + 1)^2.",
+            status="proved",
+            condition="all scores -log K, q uniform, calibration 0",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_variance_falls_with_k[negative_sampling]",
         ),
     ),
     sources=(

@@ -1,5 +1,7 @@
 """Card of sampled softmax: softmax over the target and K drawn classes, with log q correction."""
 
+from collections.abc import Sequence
+
 from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
@@ -64,6 +66,7 @@ CARD = LossCard(
     ),
     claims=(
         Claim(
+            topic="minimiser",
             statement="With correction 'both' the population minimiser is s = log p + c.",
             status="proved",
             condition="any K >= 1, any q > 0, hits of the target kept, scores free for every row",
@@ -73,6 +76,25 @@ CARD = LossCard(
             "::test_the_optimum_has_the_form_of_the_card[sampled_softmax]",
         ),
         Claim(
+            topic="minimiser",
+            statement="Without correction it is s = log(p / q) + c.",
+            status="proved",
+            condition="any K >= 1; harmless only where q is uniform",
+            source="theory notes 2.1, derived and checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[sampled_softmax-none]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="With correction 'importance' it comes closer to log p + c as K grows.",
+            status="measured",
+            condition="hits of the target left out, K = 2 and 12, three classes, a skewed q",
+            source="theory notes 2.1, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_importance_correction_comes_closer_to_log_p_with_more_draws",
+        ),
+        Claim(
+            topic="order",
             statement="With correction 'both' it orders the classes strictly as p does.",
             status="proved",
             condition="any K >= 1, any q > 0, scores free for every row",
@@ -81,16 +103,37 @@ CARD = LossCard(
             "::test_the_optimum_orders_the_classes_as_p[sampled_softmax]",
         ),
         Claim(
-            statement="Without correction the minimiser is s = log(p / q) + c.",
+            topic="order",
+            statement="Without correction it orders as p does if q is uniform.",
             status="proved",
-            condition="any K >= 1; harmless only where q is uniform",
-            source="theory notes 2.1, derived and checked by enumeration",
+            condition="q uniform, any K >= 1",
+            source="theory notes 2.1, checked by enumeration",
             check="tests/theory/test_minimisers.py"
-            "::test_the_optimum_has_the_form_of_the_card[sampled_softmax-none]",
+            "::test_the_optimum_orders_the_classes_as_p[sampled_softmax-none-uniform]",
         ),
         Claim(
-            statement="Trained on Zipf classes with a popularity proposal, corrected scores follow "
-            "log p and uncorrected ones log(p / q).",
+            topic="order",
+            statement="Without correction a popularity proposal orders by p / q, not by p.",
+            status="proved",
+            condition="q not uniform",
+            source="theory notes 2.1, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_a_popularity_proposal_without_log_q_misorders[sampled_softmax-none]",
+        ),
+        Claim(
+            topic="order",
+            statement="With correction 'importance' the order can be wrong at small K and a "
+            "skewed q.",
+            status="proved",
+            condition="hits of the target left out; K = 1 and non-uniform q",
+            source="theory notes 2.1, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_importance_correction_can_misorder_at_small_k",
+        ),
+        Claim(
+            topic="order",
+            statement="Trained on Zipf classes with a popularity proposal, corrected scores "
+            "follow log p and uncorrected ones log(p / q).",
             status="measured",
             condition="tabular scores, 30 classes, K = 20",
             source="theory notes 5, item 6",
@@ -98,38 +141,126 @@ CARD = LossCard(
             "::test_corrected_scores_follow_p_and_uncorrected_p_over_q",
         ),
         Claim(
-            statement="With correction 'importance' the minimiser is log p only as K grows; at "
-            "small K and a skewed q the order can be wrong.",
-            status="proved",
-            condition="hits of the target left out; K in {1, 2} and non-uniform q for the "
-            "counterexamples",
-            source="theory notes 2.1, checked by enumeration",
-            check="tests/theory/test_minimisers.py"
-            "::test_importance_correction_can_misorder_at_small_k",
-        ),
-        Claim(
-            statement="With correction 'importance' the minimiser comes closer to log p + c as K "
-            "grows.",
-            status="measured",
-            condition="hits of the target left out, K = 2 and 12, three classes, a skewed q",
-            source="theory notes 2.1, checked by enumeration",
-            check="tests/theory/test_minimisers.py"
-            "::test_importance_correction_comes_closer_to_log_p_with_more_draws",
-        ),
-        Claim(
-            statement="At fixed scores the bias against the softmax gradient falls as 1 / K.",
-            status="measured",
-            condition="correction 'importance', hits of the target left out, K well above V",
-            source="theory notes 2.1, delta method",
-            check="tests/theory/test_log_q.py::test_the_gradient_bias_falls_as_one_over_k",
-        ),
-        Claim(
+            topic="smoothness",
             statement="The gradient in the scores is Lipschitz with constant 1/2.",
             status="proved",
             condition="l2 norm, one example, distinct draws",
             source="theory notes 2.1",
             check="tests/theory/test_smoothness.py"
             "::test_the_gradient_is_as_smooth_as_the_card_says[sampled_softmax]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="It stays 1/2 where a class is drawn twice and the target is drawn.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="theory notes 2.1",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[sampled_softmax-hits]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The largest eigenvalue of the Hessian is 1/2; none is below 0.",
+            status="proved",
+            condition="one example",
+            source="theory notes 2.1",
+            check="tests/theory/test_smoothness.py"
+            "::test_no_eigenvalue_of_the_hessian_is_above_the_constant[sampled_softmax]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="Its bias against softmax and its variance fall as 1 / K, and are those "
+            "of the delta method.",
+            status="proved",
+            condition="correction 'importance', no hits of the target, K well above V",
+            source="theory notes 2.1, delta method, checked by enumeration for K = 8 to 64",
+            check="tests/theory/test_gradients.py"
+            "::test_bias_and_variance_fall_as_one_over_k_and_follow_the_card",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="With hits of the target the same holds with K (1 - q_y) draws.",
+            status="proved",
+            condition="correction 'importance', K well above V",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_hits_of_the_target_leave_fewer_draws_to_the_formulas",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="The loss lies below softmax by (V - (1 - pi_y)^2) / (2 K).",
+            status="proved",
+            condition="correction 'importance', no hits of the target, K well above V",
+            source="theory notes 2.1, delta method, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_the_sampled_loss_lies_below_softmax_by_the_bias_of_the_card",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="It has no bias for any K where q is proportional to exp(s) on the "
+            "other classes.",
+            status="proved",
+            condition="correction 'importance', no hits of the target",
+            source="theory notes 2.1; Blanc & Rendle 2018 (abstract read)",
+            check="tests/theory/test_gradients.py::test_the_softmax_proposal_has_no_bias[2]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="Near flat scores the mean gradient is K / (K + 1) of softmax's.",
+            status="proved",
+            condition="correction 'both', nearly equal scores, q uniform",
+            source="theory notes 2.1 (T14), checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_gradient_is_softmax_s_shrunk_to_k_over_k_plus_1[sampled_softmax]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="At scores of standard deviation 1 its cosine to softmax's gradient is "
+            "about .8 to .9, .97 and .99 for 1, 10 and 100 draws.",
+            status="measured",
+            condition="correction 'both', q uniform, 200 classes, targets from p",
+            source="theory notes 2.1 (T14), Monte Carlo",
+            check="tests/theory/test_gradients.py"
+            "::test_at_scores_of_deviation_1_more_draws_turn_towards_softmax[10-0.94-0.98]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="Without correction a popularity proposal keeps it below .7 at 100 draws.",
+            status="measured",
+            condition="q proportional to p^.75, 200 classes, scores of standard deviation 1",
+            source="theory notes 2.1 (T14), Monte Carlo",
+            check="tests/theory/test_gradients.py"
+            "::test_without_log_q_no_number_of_draws_turns_to_softmax",
+        ),
+        Claim(
+            topic="gradient variance",
+            statement="For 200 classes and 20 draws bias and variance are those of the delta "
+            "method within a fifth.",
+            status="measured",
+            condition="correction 'importance', no hits of the target, scores of standard "
+            "deviation 1",
+            source="theory notes 2.1 (T9), Monte Carlo with its floor",
+            check="tests/theory/test_gradients.py"
+            "::test_200_classes_have_the_bias_and_the_variance_of_the_card",
+        ),
+        Claim(
+            topic="gradient variance",
+            statement="Softmax's sum is estimated within 10% by about 28 uniform draws at a "
+            "standard deviation of the scores of .5, and by about 180 at 1.",
+            status="measured",
+            condition="independent normal scores",
+            source="theory notes 2.1 (T21)",
+            check="tests/theory/test_gradients.py::test_sharper_scores_need_more_negatives",
+        ),
+        Claim(
+            topic="gradient variance",
+            statement="At equal scores the total variance over the draws is K (1 - 1/C) / (K "
+            "+ 1)^2.",
+            status="proved",
+            condition="correction 'both', q uniform",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_gradients.py"
+            "::test_near_flat_scores_the_variance_falls_with_k[sampled_softmax]",
         ),
     ),
     sources=(
@@ -192,3 +323,54 @@ def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters and two moments of every class, the touched rows, and B x K scores; float32."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
     return 4.0 * (3 * shape.n_classes * (d + 1) + 8 * (b + k) * (d + 1) + 4 * b * k)
+
+
+def proposal_spread(pi: Sequence[float], q: Sequence[float], target: int) -> float:
+    """V = sum_{j != y} pi_j^2 / q_j, q taken over the classes other than the target y.
+
+    pi[C] are the softmax probabilities, q[C] the chances of a draw. V is at least (1 - pi_y)^2,
+    and equal to it where q is proportional to pi: the one number that says how good q is.
+    """
+    others = 1 - q[target]
+    ratios = (p * p / c for j, (p, c) in enumerate(zip(pi, q, strict=True)) if j != target)
+    return others * sum(ratios)
+
+
+def loss_bias(pi: Sequence[float], q: Sequence[float], target: int, n_negatives: int) -> float:
+    """Of correction 'importance' against softmax, to first order in V / K; never above 0."""
+    excess = proposal_spread(pi, q, target) - (1 - pi[target]) ** 2
+    return -excess / (2 * _n_effective(q, target, n_negatives))
+
+
+def gradient_bias(
+    pi: Sequence[float], q: Sequence[float], target: int, n_negatives: int
+) -> list[float]:
+    """Of correction 'importance' against softmax's gradient in the scores[C], to first order.
+
+    By the delta method (theory notes 2.1): good once K is well above V.
+    """
+    v, p_y = proposal_spread(pi, q, target), pi[target]
+    others, m = 1 - q[target], _n_effective(q, target, n_negatives)
+    found: list[float] = []
+    for j, (p, chance) in enumerate(zip(pi, q, strict=True)):
+        own = (1 - p_y) ** 2 if j == target else others * p / chance - p_y * (1 - p_y)
+        found.append(p / m * (v - own))
+    return found
+
+
+def gradient_variance(
+    pi: Sequence[float], q: Sequence[float], target: int, n_negatives: int
+) -> float:
+    """Sum over the scores of their gradients' variances, of correction 'importance'; as above."""
+    v, p_y = proposal_spread(pi, q, target), pi[target]
+    total = p_y * p_y * (v - (1 - p_y) ** 2)
+    for j, (p, chance) in enumerate(zip(pi, q, strict=True)):
+        if j != target:
+            own = (1 - q[target]) * p * p / chance * (1 - 2 * p)
+            total += own + p * p * (v - p_y * p_y)
+    return total / _n_effective(q, target, n_negatives)
+
+
+def _n_effective(q: Sequence[float], target: int, n_negatives: int) -> float:
+    """Draws that do not hit the target, in the mean."""
+    return n_negatives * (1 - q[target])

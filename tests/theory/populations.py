@@ -1,12 +1,14 @@
-"""The conditional risk of a layer at a given p, exactly, and its minimiser over free scores.
+"""The conditional risk of a layer at many laws p at once, exactly, and its minimisers.
 
-A layer with hidden = 0 has its class biases as scores. A batch in which class y stands n_y times
-has the exact risk at p = n / sum(n); draws are enumerated with their probabilities.
+hidden is a row of the identity per law, so that every law has its own free parameters; a batch in
+which class y stands n_y times has the exact risk at p = n / sum(n); draws of negatives are
+enumerated with their probabilities.
 """
 
 import itertools
 import math
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,9 +16,12 @@ from torch import nn
 
 from profiler.losses import build
 
+Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+FROM_ITS_START = ("adaptive_softmax",)  # at 0, products of two factors do not move
+
 
 class Fixed(nn.Module):
-    """A proposal that draws what it is told, with the log q of another."""
+    """A proposal that draws what it is told, once or for each row, with the log q of another."""
 
     def __init__(self, q: torch.Tensor) -> None:
         super().__init__()
@@ -25,97 +30,162 @@ class Fixed(nn.Module):
 
     def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
         del generator
-        return torch.tensor(self.drawn).repeat_interleave(n // len(self.drawn))
+        return torch.tensor(self.drawn).repeat(n // len(self.drawn))
 
     def log_q(self, ids: torch.Tensor) -> torch.Tensor:
         return self.q.log()[ids]
 
 
 class Population:
-    """A loss over C classes at q; `layer` has free biases, starting at 0."""
+    """A loss over C classes at `n_laws` laws; its parameters start at 0, its negatives follow q."""
 
-    def __init__(self, loss: str, q: torch.Tensor, **settings: Any) -> None:
-        self.q, n_classes = q, len(q)
-        self.layer = build(loss, 1, n_classes, **settings).double()
-        self.n_drawn = settings.get("n_negatives", 0)
-        if self.n_drawn:
+    def __init__(self, loss: str, q: torch.Tensor, n_laws: int = 1, **settings: Any) -> None:
+        self.q, self.n_laws = q, n_laws
+        self.layer = build(loss, n_laws, len(q), bias=False, **settings).double()
+        self.is_sampled = hasattr(self.layer, "proposal")
+        if self.is_sampled:
             self.layer.proposal = Fixed(q)
+        if loss not in FROM_ITS_START:
+            with torch.no_grad():
+                for parameter in self.layer.parameters():
+                    parameter.zero_()
+
+    @property
+    def hidden(self) -> torch.Tensor:
+        return torch.eye(self.n_laws, dtype=torch.double)
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """The class weights[C, laws]: the scores, of a loss whose scores are free."""
+        rows = getattr(self.layer, "weight_rows", None)
+        return self.layer.weight if rows is None else rows.weight
+
+    def set_scores(self, scores: torch.Tensor) -> None:
+        """scores[laws, C]."""
         with torch.no_grad():
-            self.bias.zero_()
+            self.weight.copy_(scores.t())
 
-    @property
-    def bias(self) -> torch.Tensor:
-        if hasattr(self.layer, "bias_rows"):
-            return self.layer.bias_rows.weight
-        return self.layer.bias
-
-    @property
-    def scores(self) -> torch.Tensor:
-        return self.bias.detach().view(-1)
-
-    def risk(self, counts: torch.Tensor) -> torch.Tensor:
-        """Expected loss where class y has p = counts[y] / sum(counts)."""
-        target = torch.repeat_interleave(torch.arange(len(counts)), counts)
-        return self.risk_of(torch.zeros(len(target), 1, dtype=torch.double), target)
-
-    def risk_of(self, hidden: torch.Tensor, target: Any) -> torch.Tensor:
-        """Expected loss of a batch over the draws."""
-        if not self.n_drawn:
-            return self.layer(hidden, target)
-        total = torch.zeros((), dtype=torch.double)
-        for drawn in itertools.combinations_with_replacement(range(len(self.q)), self.n_drawn):
+    def draws(self) -> Iterator[float]:
+        """Every multiset of draws in turn, set in the layer; yields its probability."""
+        if not self.is_sampled:
+            yield 1.0
+            return
+        classes = [j for j, chance in enumerate(self.q.tolist()) if chance]
+        n_drawn = self.layer.n_negatives
+        for drawn in itertools.combinations_with_replacement(classes, n_drawn):
             self.layer.proposal.drawn = drawn
-            total = total + _probability(drawn, self.q) * self.layer(hidden, target)
+            yield _probability(drawn, self.q)
+
+    def risk(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
+        """Mean loss of a batch, expected over the draws."""
+        total = torch.zeros((), dtype=torch.double)
+        for probability in self.draws():
+            total = total + probability * self.layer(hidden, target)
         return total
 
-    def minimise(self, counts: torch.Tensor) -> torch.Tensor:
-        """The scores of least risk, by L-BFGS from 0."""
-        target = torch.repeat_interleave(torch.arange(len(counts)), counts)
-        return self.minimise_of(torch.zeros(len(target), 1, dtype=torch.double), target)
+    def risks(self, counts: torch.Tensor) -> torch.Tensor:
+        """Of each law its risk, where class y has p = counts[law, y] / sum."""
+        batches = [batch(counts, law) for law in range(self.n_laws)]
+        return torch.stack([self.risk(*each).detach() for each in batches])
 
-    def minimise_of(self, hidden: torch.Tensor, target: Any) -> torch.Tensor:
+    def minimise(self, counts: torch.Tensor) -> torch.Tensor:
+        """scores[laws, C] of least risk for counts[laws, C] of equal sums, by L-BFGS."""
+        return self.minimise_batch(*batch(counts))
+
+    def minimise_batch(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
+        """The same of any batch."""
         optimiser = torch.optim.LBFGS(
-            [self.bias],
-            max_iter=200,
-            tolerance_grad=1e-10,
-            tolerance_change=1e-14,
-            history_size=20,
+            self.layer.parameters(),
+            max_iter=1000,
+            tolerance_grad=1e-9,
+            tolerance_change=1e-13,
+            history_size=30,
             line_search_fn="strong_wolfe",
         )
 
         def closure() -> torch.Tensor:
             self.layer.zero_grad()
-            risk = self.risk_of(hidden, target)
+            risk = self.n_laws * self.risk(hidden, target)
             risk.backward()
             return risk
 
         optimiser.step(closure)
-        return self.scores
+        return self.layer.scores(self.hidden).detach()
+
+    def gradients(self, target: torch.Tensor) -> torch.Tensor:
+        """[laws, C]: of each row's loss in its scores, for the draws that are set now."""
+        loss = self.n_laws * self.layer(self.hidden, target)
+        (found,) = torch.autograd.grad(loss, self.weight)
+        return (found.to_dense() if found.is_sparse else found).t()
+
+    def gradient_moments(self, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean[laws, C] and total variance[laws] of the gradients over the draws, exactly."""
+        mean = torch.zeros(self.n_laws, len(self.q), dtype=torch.double)
+        square = torch.zeros(self.n_laws, dtype=torch.double)
+        for probability in self.draws():
+            found = self.gradients(target)
+            mean += probability * found
+            square += probability * found.square().sum(1)
+        return mean, square - mean.square().sum(1)
 
 
-def gradient(layer: nn.Module, bias: torch.Tensor, target: int) -> torch.Tensor:
-    """The gradient of one example's loss in its scores."""
-    loss = layer(torch.zeros(1, 1, dtype=torch.double), torch.tensor([target]))
-    (found,) = torch.autograd.grad(loss, bias)
-    return (found.to_dense() if found.is_sparse else found).view(-1)
+def batch(counts: torch.Tensor, law: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """hidden and targets in which every law, or one, has its classes as often as counted."""
+    rows, classes = counts.nonzero(as_tuple=True)
+    if law is not None:
+        rows, classes = rows[rows == law], classes[rows == law]
+    times = counts[rows, classes]
+    hidden = torch.eye(len(counts), dtype=torch.double)
+    return hidden[rows.repeat_interleave(times)], classes.repeat_interleave(times)
 
 
 def centred(scores: torch.Tensor) -> torch.Tensor:
-    return scores - scores.mean()
+    return scores - scores.mean(-1, keepdim=True)
 
 
-def random_counts(seed: int, n_classes: int, total: int = 60) -> torch.Tensor:
-    """Counts of classes, each at least 1."""
-    generator = torch.Generator().manual_seed(seed)
-    mass = torch.rand(n_classes, generator=generator).square() + 0.02
-    drawn = torch.multinomial(mass, total - n_classes, replacement=True, generator=generator)
-    return 1 + torch.bincount(drawn, minlength=n_classes)
+def random_counts(
+    n_laws: int, n_classes: int, *, seed: int = 0, total: int = 60, zeros: bool = False
+) -> torch.Tensor:
+    """Counts[laws, C] of equal sums. In every third law two classes nearly tie, and with `zeros`
+    in every other law about a third of the classes have none; else all have at least one."""
+    generator = torch.Generator().manual_seed(1000 * seed + n_classes)
+    mass = torch.rand(n_laws, n_classes, generator=generator).square() + 0.02
+    if zeros:
+        absent = torch.rand(n_laws, n_classes, generator=generator) < 0.33
+        absent[1::2] = False
+        absent[:, :2] = False
+        mass[absent] = 0
+    mass[::3, 1] = mass[::3, 0]
+    counts = (mass > 0).long()
+    for law in range(n_laws):
+        left = total - int(counts[law].sum())
+        drawn = torch.multinomial(mass[law], left, replacement=True, generator=generator)
+        counts[law] += torch.bincount(drawn, minlength=n_classes)
+    for law in range(0, n_laws, 3):
+        both = int(counts[law, :2].sum())
+        if both > 2:
+            counts[law, 0], counts[law, 1] = both // 2 + 1, both - both // 2 - 1
+    return counts
 
 
 def random_q(seed: int, n_classes: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1000 + seed)
     mass = torch.rand(n_classes, generator=generator, dtype=torch.double) + 0.1
     return mass / mass.sum()
+
+
+def uniform(n_classes: int) -> torch.Tensor:
+    return torch.full((n_classes,), 1 / n_classes, dtype=torch.double)
+
+
+def probabilities(counts: torch.Tensor) -> torch.Tensor:
+    """p[laws, C]."""
+    return counts.double() / counts.sum(-1, keepdim=True)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.double)
 
 
 def _probability(drawn: tuple[int, ...], q: torch.Tensor) -> float:

@@ -38,6 +38,11 @@ def test_a_claim_is_checked_or_says_why_not(name: str) -> None:
         assert (claim.check is None) == bool(claim.unchecked_because), claim.statement
 
 
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_claims_a_minimiser_an_order_and_a_smoothness(name: str) -> None:
+    assert {"minimiser", "order", "smoothness"} <= {claim.topic for claim in CARDS[name].claims}
+
+
 def test_the_catalogue_is_the_folder() -> None:
     files = {path.stem for path in (ROOT / "advisor" / "losses").glob("[!_]*.py")}
     assert set(CARDS) == files

@@ -1,72 +1,110 @@
-"""Smoothness constants, margins and the Taylor gap: what the cards say of gradients."""
+"""Smoothness constants, the top of the Hessian's spectrum, and margins: what gradients do."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from profiler.losses import build
-from tests.theory.populations import Fixed, gradient
+from tests.theory.populations import Population, normal, uniform
 
 C = 6
-# Loss: settings, the constant, and a pair of scores that comes near it
-CASES: dict[str, tuple[dict, float]] = {
-    "softmax": ({}, 0.5),
-    "sparsemax": ({}, 1.0),
-    "rg2": ({}, 1 / C),
-    "sampled_softmax": ({"n_negatives": 3}, 0.5),
-    "negative_sampling": ({"n_negatives": 3}, 0.5),
-    "bpr": ({"n_negatives": 1}, 0.5),
+# Loss and settings, the classes drawn, and the constant
+CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], float]] = {
+    "softmax": ("softmax", {}, (), 0.5),
+    "sparsemax": ("sparsemax", {}, (), 1.0),
+    "rg2": ("rg2", {}, (), 1 / C),
+    "sampled_softmax": ("sampled_softmax", {}, (1, 2, 3), 0.5),
+    "sampled_softmax-hits": ("sampled_softmax", {}, (0, 1, 1), 0.5),
+    "negative_sampling": ("negative_sampling", {}, (0, 1, 2), 0.5),
+    "negative_sampling-twice": ("negative_sampling", {}, (0, 0, 1), 0.75),
+    "nce": ("nce", {}, (0, 1, 2), 0.5),
+    "nce-twice": ("nce", {}, (0, 0, 1), 0.75),
+    "bpr": ("bpr", {}, (1,), 0.5),
 }
+# Sums of logistic losses: the curvature is that of one class, largest at an even chance
+LOGISTIC = {"negative_sampling": 0.0, "nce": math.log(3 / C)}
+MARGINS = {"sparsemax": (1.0, {})}
+
+
+def _population(name: str, n_points: int) -> Population:
+    loss, settings, drawn, _ = CASES[name]
+    if drawn:
+        settings = {**settings, "n_negatives": len(drawn)}
+    population = Population(loss, uniform(C), n_points, **settings)
+    if drawn:
+        population.layer.proposal.drawn = drawn
+    return population
+
+
+def _gradients(name: str, scores: torch.Tensor) -> torch.Tensor:
+    """[points, C] at scores[points, C], the target class 0."""
+    population = _population(name, len(scores))
+    population.set_scores(scores)
+    return population.gradients(torch.zeros(len(scores), dtype=torch.long))
+
+
+def _points(name: str, n: int) -> torch.Tensor:
+    """Scores of many spreads; every second one has two classes alone with equal chances."""
+    loss = CASES[name][0]
+    scores = normal(n, C) * 10.0 ** torch.arange(-1, 2).repeat(n)[:n, None]
+    scores[1::2] = torch.tensor([0.0, 0.0, *[-30.0] * (C - 2)], dtype=torch.double)
+    if loss in LOGISTIC:
+        scores[1::2] = LOGISTIC[loss]
+    return scores
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_gradient_is_as_smooth_as_the_card_says(name: str) -> None:
-    settings, constant = CASES[name]
-    layer = build(name, 1, C, **settings).double()
-    bias = layer.bias if name in ("softmax", "sparsemax", "rg2") else layer.bias_rows.weight
-    if settings:
-        layer.proposal = Fixed(torch.full((C,), 1 / C, dtype=torch.double))
-        layer.proposal.drawn = tuple(range(1, 1 + settings["n_negatives"]))
-    generator = torch.Generator().manual_seed(0)
-    largest = 0.0
-    for trial in range(400):
-        spread, step = 10.0 ** (trial % 3 - 1), 10.0 ** -(trial % 4)
-        scores = spread * torch.randn(C, generator=generator, dtype=torch.double)
-        if trial % 2:  # two classes of probability near 1/2, moved against each other
-            scores = torch.tensor([0.0, 0.0, *[-30.0] * (C - 2)], dtype=torch.double)
-        move = step * torch.randn(C, generator=generator, dtype=torch.double)
-        if trial % 2:
-            move = step * torch.tensor([0.5, -0.5, *[0.0] * (C - 2)], dtype=torch.double)
-        found = []
-        for s in (scores, scores + move):
-            with torch.no_grad():
-                bias.copy_(s.view_as(bias))
-            found.append(gradient(layer, bias, target=0))
-        largest = max(largest, float((found[1] - found[0]).norm() / move.norm()))
-    assert largest <= constant * (1 + 1e-6)
-    tight = 0.49 if name == "negative_sampling" else 0.95  # 1/2 only where a draw hits the target
-    assert largest >= tight * constant
+    constant = CASES[name][-1]
+    scores = _points(name, 600)
+    moves = normal(600, C, seed=1) * 10.0 ** -torch.arange(4).repeat(150)[:, None]
+    moves[1::2] = moves[1::2, :1] * torch.tensor([0.5, -0.5, *[0.0] * (C - 2)])
+    if CASES[name][0] in LOGISTIC:
+        moves[1::2, 1] = 0
+    difference = _gradients(name, scores + moves) - _gradients(name, scores)
+    largest = float((difference.norm(dim=1) / moves.norm(dim=1)).max())
+    assert 0.95 * constant <= largest <= constant * (1 + 1e-6)
 
 
-def test_sparsemax_stops_at_a_margin_of_one() -> None:
-    layer = build("sparsemax", 1, 4).double()
-    for lead, is_zero in ((1.0, True), (0.9, False)):
-        with torch.no_grad():
-            layer.bias.copy_(torch.tensor([lead, 0.0, -0.2, 0.0]))
-        loss = layer(torch.zeros(1, 1, dtype=torch.double), torch.tensor([0]))
-        assert (abs(loss.item()) < 1e-12) == is_zero
-        assert (float(gradient(layer, layer.bias, 0).abs().max()) < 1e-12) == is_zero
+@pytest.mark.parametrize("name", CASES)
+def test_no_eigenvalue_of_the_hessian_is_above_the_constant(name: str) -> None:
+    eigenvalues = _eigenvalues(name)
+    assert eigenvalues.min() > -1e-6  # convex
+    assert float(eigenvalues.max()) == pytest.approx(CASES[name][-1], rel=1e-3)
 
 
-def test_rg2_misses_a_single_hot_class() -> None:
-    n_classes = 10_000
-    hidden, cold = torch.zeros(1, 1, dtype=torch.double), torch.tensor([1])
-    losses = {}
-    for name in ("softmax", "rg2"):
-        layer = build(name, 1, n_classes).double()
-        with torch.no_grad():
-            layer.bias.zero_()[0] = math.log(n_classes)
-        losses[name] = layer(hidden, cold).item()
-    assert losses["softmax"] - math.log(n_classes) == pytest.approx(math.log(2), abs=1e-3)
-    assert losses["rg2"] == pytest.approx(0.005, abs=1e-3)
+def test_the_hessian_of_rg2_is_the_identity_over_c() -> None:
+    eigenvalues = _eigenvalues("rg2")
+    torch.testing.assert_close(eigenvalues, torch.full_like(eigenvalues, 1 / C))
+
+
+def _eigenvalues(name: str) -> torch.Tensor:
+    """[points, C]: of the Hessian in the scores, by central differences of the gradient."""
+    scores, step = _points(name, 60), 1e-5
+    steps = step * torch.eye(C, dtype=torch.double)
+    at = torch.stack((scores[:, None] + steps, scores[:, None] - steps))
+    above, below = _gradients(name, at.view(-1, C)).view(2, len(scores), C, C)
+    return torch.linalg.eigvalsh((above - below) / (2 * step))
+
+
+@pytest.mark.parametrize("name", MARGINS)
+def test_the_loss_stops_at_the_margin_of_the_card(name: str) -> None:
+    margin, settings = MARGINS[name]
+    for lead, is_zero in ((margin, True), (0.9 * margin, False)):
+        population = Population(name.split("-")[0], uniform(4), **settings)
+        population.set_scores(torch.tensor([[lead, 0.0, -0.2, 0.0]]))
+        target = torch.tensor([0])
+        loss = float(population.layer(population.hidden, target).detach())
+        assert (abs(loss) < 1e-9) == is_zero
+        assert (float(population.gradients(target).abs().max()) < 1e-9) == is_zero
+
+
+def test_softmax_has_a_gradient_at_any_lead_and_a_curvature_that_falls_to_0() -> None:
+    leads = torch.tensor([2.0, 5.0, 10.0, 20.0], dtype=torch.double)
+    scores = torch.zeros(4, C, dtype=torch.double)
+    scores[:, 0] = leads
+    missing = 1 - torch.softmax(scores, 1)[:, 0]
+    torch.testing.assert_close(-_gradients("softmax", scores)[:, 0], missing)
+    assert (missing > 0).all()
+    assert missing[-1] < 1e-7
