@@ -17,7 +17,7 @@ from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.forecast import METRIC_MAX, SEED_SD, TO_80_PERCENT, Curve, Field, Outlook
 from advisor.prior import Prior, prior
 from advisor.recommendation import EvidenceLevel, ForecastPoint
-from advisor.task import Task, TaskStatistics
+from advisor.task import Metric, Task, TaskStatistics
 from advisor.value import Interval
 
 Array = npt.NDArray[np.float64]
@@ -182,7 +182,8 @@ def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastP
 
 def _curve(profile: Profile, horizon_examples: int) -> Curve:
     examples = [float(p.examples) for p in profile.curve]
-    values = [p.value for p in profile.curve]
+    metric = Metric.parse(profile.metric)
+    values = [metric.score(p.value) for p in profile.curve]
     if profile.outcome != "completed":  # best so far stands; nothing more will come
         examples.append(max(examples[-1] + 1.0, float(horizon_examples)))
         values.append(values[-1])
@@ -207,12 +208,16 @@ def _blank(
 
 
 def _infeasible(belief: Belief, task: Task) -> str | None:
-    card, limits = known_loss(belief.candidate.loss).card, task.constraints
+    known, limits = known_loss(belief.candidate.loss), task.constraints
     if belief.cost.failure:
         return f"could not run at the task's full size ({belief.cost.failure})"
-    if limits.probabilities == "required" and not card.has_probabilities:
-        return "gives no probabilities, which the task requires"
-    if limits.inner_product_serving and not card.inner_product_serving:
+    settings = belief.candidate.settings
+    if not known.has_probabilities(settings):
+        if limits.probabilities == "required":
+            return "gives no probabilities, which the task requires"
+        if task.parsed_metric.needs_probabilities:
+            return f"gives no probabilities, which {task.metric} needs"
+    if limits.inner_product_serving and not known.card.inner_product_serving:
         return "cannot be served by inner-product search, which the task requires"
     allowed, peak = limits.peak_bytes, belief.cost.peak_bytes
     if allowed is not None and peak is not None and peak > allowed:

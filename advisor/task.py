@@ -28,7 +28,14 @@ class MetricKind(NamedTuple):
 METRICS = {
     "ndcg": MetricKind(at_k=True),
     "recall": MetricKind(at_k=True),
+    "hit": MetricKind(at_k=True),
+    "map": MetricKind(at_k=True),
+    "precision": MetricKind(at_k=True),
+    "psp": MetricKind(at_k=True),
+    "top": MetricKind(at_k=True),
     "mrr": MetricKind(),
+    "accuracy": MetricKind(),
+    "macro_f1": MetricKind(),
     "perplexity": MetricKind(falls=True, needs_probabilities=True),
     "log_loss": MetricKind(falls=True, needs_probabilities=True),
 }
@@ -47,7 +54,7 @@ class Metric(Value):
     @classmethod
     def parse(cls, text: str) -> "Metric":
         """Read "ndcg@20"; raises ValueError that says what is allowed."""
-        match = re.fullmatch(r"([a-z_]+)(?:@([1-9][0-9]{0,5}))?", text)
+        match = re.fullmatch(r"([a-z_]+[0-9]?)(?:@([1-9][0-9]{0,5}))?", text)
         name, k = match.groups() if match else (None, None)
         if name in METRICS and METRICS[name].at_k == bool(k):
             return cls(name=name, k=int(k) if k else None)

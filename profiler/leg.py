@@ -13,7 +13,7 @@ import torch
 from advisor.calibration import Prepared
 from advisor.evidence import Leg, Measurement
 from advisor.task import Metric
-from profiler.dataset import Csr, Dataset, Evaluation, open_dataset
+from profiler.dataset import Dataset, Evaluation, open_dataset
 from profiler.messages import GRACE_SECONDS, LegEnd
 from profiler.metrics import evaluate
 from profiler.trial_state import TrialState
@@ -115,13 +115,14 @@ def evaluated(trial: TrialState, evaluation: Evaluation, metric: Metric) -> floa
                 for start in range(0, len(evaluation.units), n_units)
             ]
         )
-        nothing = Csr(np.zeros(len(hidden) + 1, np.int64), np.empty(0, np.int32))
+        score = trial.log_prob if metric.needs_probabilities else trial.score
         return evaluate(
-            lambda rows: trial.score(hidden[rows]),
+            lambda rows: score(hidden[rows]),
             np.arange(len(hidden)),
-            evaluation.seen or nothing,
+            evaluation.seen,
             evaluation.positives,
             metric,
+            class_counts=trial.class_counts,
         )
 
 

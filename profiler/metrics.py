@@ -1,13 +1,16 @@
-"""Full-catalogue ranking metrics: how well a score ranks each row's positives among all classes.
+"""Full-catalogue metrics, chunk by chunk: how well scores rank or predict each row's positives.
 
-Classes seen in training are masked. A tie counts against the positive, so a model that scores all
-classes alike gets nothing for it, and the value does not hang on the order of the classes or on
-the device. Scores are held for a chunk of rows at a time, `chunk_bytes` in all.
+Classes a row has seen are left out of the ranking. Scores are held for a chunk of rows at a time,
+`chunk_bytes` in all. Per row, with h hits among the best k and n positives: ndcg@k has binary gain
+and an ideal of min(k, n) hits; recall@k is h / n; precision@k is h / k; hit@k and top@k are 1 where
+h > 0, accuracy the same at k = 1; map@k is the mean of the precision at each hit over all n; mrr is
+the reciprocal rank of the best-ranked positive; psp@k weighs hits by 1 / propensity; log_loss is
+the mean of -log p over the positives, perplexity its exponential.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,44 +18,58 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from advisor.task import Metric
+from profiler.ranking import CsrPair, Hits, Scored, best_ranks, hits, scored
 
 Score = Callable[[Tensor], Tensor]
-CsrPair = tuple[NDArray[Any], NDArray[Any]]
-CHUNK_BYTES = (
-    8 * 2**20
-)  # fits caches: idle cores took 157 ms where 64 MiB took 248 (50,000 classes)
+# Fits caches: idle cores took 157 ms where 64 MiB took 248 (50,000 classes).
+CHUNK_BYTES = 8 * 2**20
+LEAST_PROBABILITY = 1e-12
+
+
+class Tally(Protocol):
+    """What is kept of the chunks so far."""
+
+    def add(self, chunk: Scored) -> bool:
+        """Count a chunk; False if a score of it is nan."""
+        ...
+
+    def value(self) -> float:
+        """The metric of all that was added."""
+        ...
 
 
 def evaluate(
     score: Score,
     rows: Tensor | NDArray[np.integer],
-    train_csr: CsrPair,
-    positives_csr: CsrPair,
+    seen: CsrPair | None,
+    positives: CsrPair,
     metric: Metric,
+    *,
+    class_counts: NDArray[np.integer] | None = None,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> float:
-    """The metric's mean over `rows`, each with at least one positive; nan if a score is nan.
+    """The metric over `rows`, each with at least one positive; nan if a score is nan.
 
     `score` takes row ids, int64[B] on the device of `rows`, and returns scores[B, C], which are
-    overwritten. Each CSR is (indptr[R + 1], indices). ndcg@k has binary gain and an ideal of
-    min(k, positives) hits, recall@k is hits over positives, mrr the reciprocal rank of the
-    best-ranked positive.
+    overwritten; log-probabilities for a metric that needs them. Each CSR is (indptr[R + 1],
+    indices); `class_counts`[C] are the training counts, for psp@k.
     """
     device = rows.device if isinstance(rows, Tensor) else torch.device("cpu")
     row_ids = rows.cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
     if len(row_ids) == 0:
         raise ValueError("no rows to evaluate; at least one is needed")
-    total, start, n_chunk = 0.0, 0, 1  # one row first: it tells how many classes there are
+    tally = _tally(metric, class_counts)
+    hidden_classes = None if metric.needs_probabilities else seen
+    start, n_chunk = 0, 1  # one row first: it tells how many classes there are
     with torch.no_grad():
         while start < len(row_ids):
             chunk = row_ids[start : start + n_chunk]
             scores = score(torch.from_numpy(chunk.astype(np.int64)).to(device)).contiguous()
-            total += _chunk_sum(scores, chunk, train_csr, positives_csr, metric)
-            if math.isnan(total):
+            if not tally.add(scored(scores, chunk, positives, hidden_classes)):
                 return math.nan
             start += len(chunk)
             n_chunk = rows_per_chunk(scores.shape[1], scores.element_size(), chunk_bytes)
-    return total / len(row_ids)
+    return tally.value()
 
 
 def rows_per_chunk(n_classes: int, element_bytes: int, chunk_bytes: int) -> int:
@@ -60,84 +77,174 @@ def rows_per_chunk(n_classes: int, element_bytes: int, chunk_bytes: int) -> int:
     return max(1, chunk_bytes // (n_classes * (element_bytes + 1)))
 
 
-def _chunk_sum(
-    scores: Tensor, rows: NDArray[Any], train_csr: CsrPair, positives_csr: CsrPair, metric: Metric
-) -> float:
-    seen_rows, seen = _entries(train_csr, rows, scores.device)
-    owners, classes = _entries(positives_csr, rows, scores.device)
-    n_classes = scores.shape[1]
-    scores.view(-1).index_fill_(0, seen_rows * n_classes + seen, -math.inf)
-    own_scores = scores[owners, classes]
-    n_positives = torch.bincount(owners, minlength=len(rows))
+def propensities(class_counts: NDArray[np.integer], n_examples: int) -> NDArray[np.float64]:
+    """Chance that a relevant label was recorded, by its training count.
+
+    Source: Jain, Prabhu & Varma 2016, model with A = 0.55 and B = 1.5.
+    """
+    a, b = 0.55, 1.5
+    c = (math.log(max(n_examples, 2)) - 1) * (b + 1) ** a
+    return 1 / (1 + c * (np.asarray(class_counts, dtype=np.float64) + b) ** -a)
+
+
+def _tally(metric: Metric, class_counts: NDArray[np.integer] | None) -> Tally:
     if metric.name == "mrr":
-        return _mrr(scores, own_scores, owners)
-    k = min(metric.k or n_classes, n_classes)
-    hit_owners, ranks, has_nan = _hits(scores, own_scores, owners, k)
-    if has_nan:
-        return math.nan
-    if metric.name == "recall":
-        return float((1.0 / n_positives[hit_owners].double()).sum())
-    gains = 1.0 / torch.log2(torch.arange(2, k + 2, device=scores.device, dtype=torch.float64))
-    ideal = gains.cumsum(0)[n_positives.clamp(max=k) - 1]
-    return float((gains[ranks - 1] / ideal[hit_owners]).sum())
+        return _Mrr()
+    if metric.name == "macro_f1":
+        return _MacroF1()
+    if metric.needs_probabilities:
+        return _LogLoss(is_perplexity=metric.name == "perplexity")
+    if metric.name == "psp":
+        if class_counts is None:
+            raise ValueError("psp@k needs class_counts, the training counts")
+        return _Psp(metric.k or 1, class_counts)
+    return _MeanOfHits(_OF_HITS[metric.name], metric.k or 1)
 
 
-def _entries(csr: CsrPair, rows: NDArray[Any], device: torch.device) -> tuple[Tensor, Tensor]:
-    """The entries of some rows of a CSR: (place of the row in `rows`, class), int64 both."""
-    indptr, indices = csr
-    starts = np.asarray(indptr[rows])
-    lengths = np.asarray(indptr[rows + 1]) - starts
-    owners = np.repeat(np.arange(len(rows)), lengths)
-    before = np.cumsum(lengths) - lengths
-    places = np.arange(len(owners)) + np.repeat(starts - before, lengths)
-    classes = np.asarray(indices[places], dtype=np.int64)
-    return torch.from_numpy(owners).to(device), torch.from_numpy(classes).to(device)
+OfHits = Callable[[Hits, Scored, int], Tensor]
 
 
-def _hits(
-    scores: Tensor, own_scores: Tensor, owners: Tensor, k: int
-) -> tuple[Tensor, Tensor, bool]:
-    """Owner and rank (from 1, at most k) of each positive in its row's best k, and: any nan?"""
-    n_best = min(k + 1, scores.shape[1])
-    best = scores.topk(n_best, dim=1).values
-    if bool(best[:, 0].isnan().any()):  # topk puts nan first
-        return owners, owners, True
-    reached = (own_scores >= best[owners, k - 1]) & (own_scores > -math.inf)
-    owners, own_scores = owners[reached], own_scores[reached]
-    ranks = (best[owners] >= own_scores[:, None]).sum(1)
-    if n_best > k:  # a tie that may go on beyond the best k + 1 is counted over the whole row
-        open_ended = torch.nonzero(own_scores == best[owners, k]).flatten()
-        whole_rows = scores[owners[open_ended]]
-        ranks[open_ended] = (whole_rows >= own_scores[open_ended, None]).sum(1)
-    ranks = ranks - _later_twins(own_scores, owners)
-    in_best = ranks <= k
-    return owners[in_best], ranks[in_best], False
+class _Mean:
+    """The mean over rows of something that adds up."""
+
+    def __init__(self) -> None:
+        self.total, self.n_rows = 0.0, 0
+
+    def value(self) -> float:
+        return self.total / self.n_rows
 
 
-def _later_twins(own_scores: Tensor, owners: Tensor) -> Tensor:
-    """For each positive, how many positives of its row tie with it and come later."""
-    by_score = own_scores.argsort(stable=True)
-    order = by_score[owners[by_score].argsort(stable=True)]
-    sorted_scores, sorted_owners = own_scores[order], owners[order]
-    n = len(order)
-    starts = torch.ones(n, dtype=torch.bool, device=owners.device)
-    starts[1:] = (sorted_scores[1:] != sorted_scores[:-1]) | (
-        sorted_owners[1:] != sorted_owners[:-1]
-    )
-    group = starts.cumsum(0) - 1
-    ends = torch.bincount(group).cumsum(0)
-    later = torch.empty_like(owners)
-    later[order] = ends[group] - 1 - torch.arange(n, device=owners.device)
-    return later
+class _MeanOfHits(_Mean):
+    def __init__(self, of_hits: OfHits, k: int) -> None:
+        super().__init__()
+        self._of_hits, self._k = of_hits, k
+
+    def add(self, chunk: Scored) -> bool:
+        found = hits(chunk, min(self._k, chunk.scores.shape[1]))
+        if found is None:
+            return False
+        self.total += float(self._of_hits(found, chunk, self._k).double().sum())
+        self.n_rows += chunk.n_rows
+        return True
 
 
-def _mrr(scores: Tensor, own_scores: Tensor, owners: Tensor) -> float:
-    """Sum of the reciprocal ranks; a row whose positives are all masked adds 0."""
-    highest = scores.amax(1)  # nan where any score is
-    if bool(highest.isnan().any()):
-        return math.nan
-    best = torch.full_like(highest, -math.inf).scatter_reduce(0, owners, own_scores, "amax")
-    twins = torch.zeros_like(highest, dtype=torch.int64)
-    twins.index_add_(0, owners, (own_scores == best[owners]).long())
-    ranks = (scores >= best[:, None]).sum(1) - twins + 1
-    return float((1.0 / ranks[best > -math.inf].double()).sum())
+def _ndcg(found: Hits, chunk: Scored, k: int) -> Tensor:
+    places = torch.arange(2, min(k, chunk.scores.shape[1]) + 2, device=chunk.scores.device)
+    gains = 1.0 / torch.log2(places.double())
+    ideal = gains.cumsum(0)[chunk.n_positives.clamp(max=len(gains)) - 1]
+    return gains[found.ranks - 1] / ideal[found.owners]
+
+
+def _recall(found: Hits, chunk: Scored, k: int) -> Tensor:
+    return 1.0 / chunk.n_positives[found.owners].double()
+
+
+def _precision(found: Hits, chunk: Scored, k: int) -> Tensor:
+    return torch.full_like(found.ranks, 1.0 / k, dtype=torch.float64)
+
+
+def _hit(found: Hits, chunk: Scored, k: int) -> Tensor:
+    return torch.bincount(found.owners, minlength=chunk.n_rows) > 0
+
+
+def _average_precision(found: Hits, chunk: Scored, k: int) -> Tensor:
+    order = (found.owners * (chunk.scores.shape[1] + 1) + found.ranks).argsort()
+    owners, ranks = found.owners[order], found.ranks[order]
+    per_row = torch.bincount(owners, minlength=chunk.n_rows)
+    before = (per_row.cumsum(0) - per_row)[owners]
+    nth = torch.arange(1, len(owners) + 1, device=owners.device) - before
+    return nth / ranks / chunk.n_positives[owners]
+
+
+_OF_HITS: dict[str, OfHits] = {
+    "ndcg": _ndcg,
+    "recall": _recall,
+    "precision": _precision,
+    "hit": _hit,
+    "top": _hit,
+    "accuracy": _hit,
+    "map": _average_precision,
+}
+
+
+class _Mrr(_Mean):
+    def add(self, chunk: Scored) -> bool:
+        ranks = best_ranks(chunk)
+        if ranks is None:
+            return False
+        self.total += float((1.0 / ranks[ranks > 0].double()).sum())
+        self.n_rows += chunk.n_rows
+        return True
+
+
+class _LogLoss(_Mean):
+    """A probability below 1e-12 counts as that: a sparse loss may give a target none at all."""
+
+    def __init__(self, *, is_perplexity: bool) -> None:
+        super().__init__()
+        self._is_perplexity = is_perplexity
+
+    def add(self, chunk: Scored) -> bool:
+        log_p = chunk.own_scores.double()
+        if bool(log_p.isnan().any()):
+            return False
+        share = 1.0 / chunk.n_positives[chunk.owners]
+        self.total -= float((share * log_p.clamp_min(math.log(LEAST_PROBABILITY))).sum())
+        self.n_rows += chunk.n_rows
+        return True
+
+    def value(self) -> float:
+        mean = super().value()
+        return math.exp(mean) if self._is_perplexity else mean
+
+
+class _Psp:
+    """Propensity-scored precision over that of the best possible ranking; sums over all rows."""
+
+    def __init__(self, k: int, class_counts: NDArray[np.integer]) -> None:
+        self._k, self._reached, self._possible = k, 0.0, 0.0
+        n_examples = int(np.asarray(class_counts).sum())
+        self._worth = torch.from_numpy(1 / propensities(class_counts, n_examples))
+
+    def add(self, chunk: Scored) -> bool:
+        found = hits(chunk, min(self._k, chunk.scores.shape[1]))
+        if found is None:
+            return False
+        worth = self._worth.to(chunk.scores.device)
+        self._reached += float(worth[found.classes].sum())
+        ideal = torch.full_like(chunk.scores, -math.inf, dtype=torch.float64)
+        ideal[chunk.owners, chunk.classes] = worth[chunk.classes]
+        best = ideal.topk(min(self._k, ideal.shape[1]), dim=1).values
+        self._possible += float(best.clamp_min(0.0).sum())
+        return True
+
+    def value(self) -> float:
+        return self._reached / self._possible
+
+
+class _MacroF1:
+    """Mean over the classes that are true or predicted of the F1 of the highest-scoring class."""
+
+    def __init__(self) -> None:
+        self._counts: Tensor | None = None
+
+    def add(self, chunk: Scored) -> bool:
+        highest, predicted = chunk.scores.max(1)
+        if bool(highest.isnan().any()):
+            return False
+        n_classes = chunk.scores.shape[1]
+        right = predicted[chunk.owners] == chunk.classes
+        found = torch.stack(
+            [
+                torch.bincount(classes, minlength=n_classes)
+                for classes in (chunk.classes[right], predicted, chunk.classes)
+            ]
+        )
+        self._counts = found if self._counts is None else self._counts + found
+        return True
+
+    def value(self) -> float:
+        assert self._counts is not None
+        right, predicted, true = self._counts.double()
+        named = (predicted + true) > 0
+        return float((2 * right[named] / (predicted + true)[named]).mean())

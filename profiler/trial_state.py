@@ -70,6 +70,16 @@ class TrialState:
         scores: torch.Tensor = self.layer.scores(hidden)  # pyright: ignore[reportCallIssue]  # a Module says nothing of its methods
         return scores
 
+    def log_prob(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities [R, C]; NotImplementedError where the loss has none."""
+        found: torch.Tensor = self.layer.log_prob(hidden)  # pyright: ignore[reportCallIssue]
+        return found
+
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Training counts [C]."""
+        return self._dataset.class_counts
+
     def is_finite(self) -> bool:
         """Whether every parameter is finite."""
         return all(bool(torch.isfinite(p).all()) for p in self._modules.parameters())

@@ -2,35 +2,52 @@
 
 import math
 
+import ir_measures
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import ndcg_score
+from sklearn.metrics import f1_score, log_loss, ndcg_score, top_k_accuracy_score
 
 from advisor.task import Metric
-from profiler.metrics import evaluate, rows_per_chunk
+from profiler.metrics import LEAST_PROBABILITY, evaluate, propensities, rows_per_chunk
 
-METRICS = ("ndcg@1", "ndcg@5", "ndcg@1000", "recall@3", "recall@1000", "mrr")
+METRICS = (
+    *("ndcg@1", "ndcg@5", "ndcg@1000", "recall@3", "recall@1000", "hit@2", "precision@3"),
+    *("precision@50", "map@3", "map@1000", "psp@1", "psp@5", "top@4", "accuracy", "mrr"),
+)
+COUNTS = np.arange(37) ** 2
 
 
 def naive(scores, seen, positives, metric):
     """One row at a time, by sorting; a positive stands behind everything it ties with."""
-    values = []
+    values, possible = [], []
+    counts = COUNTS.astype(float)
+    c = (math.log(counts.sum()) - 1) * 2.5**0.55
+    worth = 1 + c * np.exp(-0.55 * np.log(counts + 1.5))
     for row_scores, row_seen, row_positives in zip(scores, seen, positives, strict=True):
-        own = set(row_positives)
+        own = {c: place for place, c in enumerate(row_positives)}
         open_classes = [c for c in range(len(row_scores)) if c not in set(row_seen)]
-        ranked = sorted(open_classes, key=lambda c: (-row_scores[c], c in own))
+        ranked = sorted(open_classes, key=lambda c: (-row_scores[c], own.get(c, -1)))
         ranks = [rank for rank, c in enumerate(ranked, start=1) if c in own]
-        k = metric.k or len(row_scores)
+        k = metric.k or (1 if metric.name == "accuracy" else len(row_scores))
         hits = [rank for rank in ranks if rank <= k]
         if metric.name == "ndcg":
             ideal = sum(1 / math.log2(r + 1) for r in range(1, min(k, len(own)) + 1))
             values.append(sum(1 / math.log2(r + 1) for r in hits) / ideal)
         elif metric.name == "recall":
             values.append(len(hits) / len(own))
+        elif metric.name == "precision":
+            values.append(len(hits) / k)
+        elif metric.name in ("hit", "top", "accuracy"):
+            values.append(float(len(hits) > 0))
+        elif metric.name == "map":
+            values.append(sum(i / rank for i, rank in enumerate(hits, start=1)) / len(own))
+        elif metric.name == "psp":
+            values.append(sum(worth[ranked[rank - 1]] for rank in hits))
+            possible.append(sum(sorted((worth[c] for c in own), reverse=True)[:k]))
         else:
             values.append(1 / ranks[0] if ranks else 0.0)
-    return float(np.mean(values))
+    return float(np.sum(values) / np.sum(possible)) if possible else float(np.mean(values))
 
 
 def csr(lists):
@@ -56,6 +73,7 @@ def case(seed, n_rows=23, n_classes=37, n_positives=(1, 4), n_seen=(0, 12), leve
 def value(scores, seen, positives, metric, **options):
     table = torch.from_numpy(scores)
     rows = torch.arange(len(scores))
+    options = {"class_counts": COUNTS, **options}
     return evaluate(lambda r: table[r], rows, csr(seen), csr(positives), metric, **options)
 
 
@@ -94,6 +112,79 @@ def test_the_chunk_changes_nothing(metric, chunk_bytes):
     assert chunked == pytest.approx(value(*one, metric), abs=1e-12)
 
 
+MEASURES = {
+    "ndcg": ir_measures.nDCG,
+    "recall": ir_measures.R,
+    "precision": ir_measures.P,
+    "hit": ir_measures.Success,
+    "map": ir_measures.AP,
+}
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+@pytest.mark.parametrize("name", MEASURES)
+def test_ranking_metrics_are_those_of_ir_measures(name, k):
+    scores, seen, positives = case(13, n_rows=200, n_positives=(1, 9))
+    rows, classes = range(len(scores)), range(scores.shape[1])
+    run = [
+        ir_measures.ScoredDoc(str(r), str(c), float(scores[r, c]))
+        for r in rows
+        for c in classes
+        if c not in seen[r]
+    ]
+    truth = [ir_measures.Qrel(str(r), str(c), 1) for r in rows for c in positives[r]]
+    measure = MEASURES[name] @ k
+    theirs = ir_measures.calc_aggregate([measure], truth, run)[measure]
+    assert value(scores, seen, positives, Metric(name=name, k=k)) == pytest.approx(theirs, abs=1e-6)
+
+
+def _single(seed=17, n_rows=400):
+    scores, _, positives = case(seed, n_rows=n_rows, n_positives=(1, 2))
+    return scores, np.array([p[0] for p in positives]), positives
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_top_k_and_accuracy_are_those_of_scikit_learn(k):
+    scores, truth, positives = _single()
+    theirs = top_k_accuracy_score(truth, scores, k=k, labels=range(37))
+    nothing = [[]] * len(scores)
+    assert value(scores, nothing, positives, Metric(name="top", k=k)) == pytest.approx(theirs)
+    if k == 1:
+        assert value(scores, nothing, positives, Metric(name="accuracy")) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 10**9])
+def test_macro_f1_is_that_of_scikit_learn(chunk_bytes):
+    scores, truth, positives = _single(n_rows=60)
+    theirs = f1_score(truth, scores.argmax(1), average="macro")
+    metric, nothing = Metric(name="macro_f1"), [[]] * len(scores)
+    ours = value(scores, nothing, positives, metric, chunk_bytes=chunk_bytes)
+    assert ours == pytest.approx(theirs)
+
+
+def test_log_loss_is_that_of_scikit_learn_and_perplexity_its_exponential():
+    scores, truth, positives = _single()
+    log_p = torch.log_softmax(torch.from_numpy(scores).double(), 1).numpy()
+    theirs = log_loss(truth, np.exp(log_p), labels=range(37))
+    seen = [[int(c)] for c in truth]  # changes nothing: a probability is over every class
+    assert value(log_p, seen, positives, Metric(name="log_loss")) == pytest.approx(theirs)
+    perplexity = value(log_p, seen, positives, Metric(name="perplexity"))
+    assert perplexity == pytest.approx(math.exp(theirs))
+
+
+def test_a_target_without_probability_costs_a_bounded_log_loss():
+    log_p = np.full((2, 3), -math.inf)
+    log_p[:, 0] = 0.0
+    found = value(log_p, [[], []], [[0], [2]], Metric(name="log_loss"))
+    assert found == pytest.approx(-0.5 * math.log(LEAST_PROBABILITY))
+
+
+def test_propensities_rise_with_the_count():
+    found = propensities(np.array([0, 1, 10, 1000]), 1011)
+    assert (np.diff(found) > 0).all()
+    assert ((found > 0) & (found < 1)).all()
+
+
 @pytest.mark.parametrize("k", [1, 5, 20])
 def test_ndcg_is_that_of_scikit_learn(k):
     scores, _, positives = case(11, n_seen=(0, 1))
@@ -107,8 +198,9 @@ def test_ndcg_is_that_of_scikit_learn(k):
 @pytest.mark.parametrize("metric", [Metric.parse(text) for text in METRICS], ids=str)
 def test_equal_scores_earn_what_the_last_places_earn(metric):
     scores, seen, positives = case(5, n_seen=(0, 1), n_positives=(1, 2))
-    last = {"ndcg": 1 / math.log2(38), "recall": 1.0, "mrr": 1 / 37}[metric.name]
-    expected = last if (metric.k or 37) >= 37 else 0.0
+    last = {"ndcg": 1 / math.log2(38), "recall": 1.0, "precision": 1 / 50, "mrr": 1 / 37}
+    whole = (metric.k or 37) >= 37 and metric.name != "accuracy"
+    expected = last.get(metric.name, 1 / 37) if whole else 0.0
     assert value(np.zeros_like(scores), seen, positives, metric) == pytest.approx(expected)
 
 
@@ -123,7 +215,8 @@ def test_a_nan_score_gives_nan(metric):
 def test_low_precision_ties_are_counted_too(metric):
     scores, seen, positives = case(2)
     low = torch.from_numpy(scores).bfloat16()
-    ours = evaluate(lambda r: low[r], torch.arange(23), csr(seen), csr(positives), metric)
+    rows, counts = torch.arange(23), COUNTS
+    ours = evaluate(lambda r: low[r], rows, csr(seen), csr(positives), metric, class_counts=counts)
     expected = naive(low.float().numpy(), seen, positives, metric)
     assert ours == pytest.approx(expected, abs=1e-6)
 
