@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 ADVISOR := PYTHONSAFEPATH=1 $(BIN)/softmax-advisor
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak lint format serve bench clean
+.PHONY: help install demo test soak lint format docs serve bench clean
 SOAK_ROUNDS ?= 10
 
 help:  ## Show this list
@@ -37,6 +37,11 @@ lint: $(VENV)/dev.stamp  ## Check style, types and the import contracts
 format: $(VENV)/dev.stamp  ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/runtime.stamp  ## Write docs/theory.md from the cards
+	$(BIN)/python -P -c 'from pathlib import Path; from advisor.catalogue import known_losses; \
+	from advisor.theory_page import theory_markdown; \
+	Path("docs/theory.md").write_text(theory_markdown(known_losses()), encoding="utf-8")'
 
 serve: $(VENV)/runtime.stamp  ## Start the HTTP service on this machine
 	$(ADVISOR) serve
