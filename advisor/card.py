@@ -78,7 +78,7 @@ class LossCard(Value):
     gradient_bias: str
     gradient_variance: str
     step_cost: str
-    has_probabilities: bool
+    has_probabilities: bool = Field(description="at the first choice of every setting")
     inner_product_serving: bool
     settings: tuple[Setting, ...]
     claims: tuple[Claim, ...]
@@ -103,9 +103,14 @@ class KnownLoss:
     consistency(metric, settings) -> Consistency; step_flop(shape, settings) -> flop of one
     training step of the output layer; step_bytes(shape, settings) -> bytes of parameters,
     gradients, optimiser state and buffers of the output layer.
+
+    A file may further define has_probabilities(settings) -> bool, where that depends on them, and
+    refusal(settings) -> why settings make no sense together, or None.
     """
 
     card: LossCard
     consistency: Callable[[Metric, Settings], Consistency]
     step_flop: Callable[[StepShape, Settings], float]
     step_bytes: Callable[[StepShape, Settings], float]
+    has_probabilities: Callable[[Settings], bool]
+    refusal: Callable[[Settings], str | None]

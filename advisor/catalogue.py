@@ -3,9 +3,10 @@
 import importlib
 import pkgutil
 from functools import cache
+from types import ModuleType
 
 import advisor.losses
-from advisor.card import KnownLoss, LossCard
+from advisor.card import KnownLoss, LossCard, Settings
 from advisor.errors import UnknownLossError
 
 
@@ -18,8 +19,25 @@ def known_losses() -> dict[str, KnownLoss]:
         card = getattr(module, "CARD", None)
         if not isinstance(card, LossCard) or card.name != name:
             raise TypeError(f"advisor/losses/{name}.py must define CARD with name={name!r}")
-        found[name] = KnownLoss(card, module.consistency, module.step_flop, module.step_bytes)
+        found[name] = _known(card, module)
     return found
+
+
+def _known(card: LossCard, module: ModuleType) -> KnownLoss:
+    def as_the_card_says(_: Settings) -> bool:
+        return card.has_probabilities
+
+    def never(_: Settings) -> None:
+        return None
+
+    return KnownLoss(
+        card,
+        module.consistency,
+        module.step_flop,
+        module.step_bytes,
+        getattr(module, "has_probabilities", as_the_card_says),
+        getattr(module, "refusal", never),
+    )
 
 
 def known_loss(name: str) -> KnownLoss:

@@ -1,9 +1,9 @@
 """The candidates of a task: every loss with its settings, in the order in which they are opened."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from advisor.card import LossCard, Setting
+from advisor.card import KnownLoss, LossCard, Setting
 from advisor.catalogue import known_loss, known_losses
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate
@@ -12,7 +12,7 @@ from advisor.task import SettingValue, Task, TaskStatistics
 
 def candidates(task: Task, statistics: TaskStatistics) -> dict[str, tuple[Candidate, ...]]:
     """Per loss its candidates, best guess first; raises for unknown losses and settings."""
-    return {name: _of_loss(task, statistics, known_loss(name).card) for name in _selected(task)}
+    return {name: _of_loss(task, statistics, known_loss(name)) for name in _selected(task)}
 
 
 def _selected(task: Task) -> list[str]:
@@ -31,7 +31,8 @@ def _selected(task: Task) -> list[str]:
     return sorted(names)
 
 
-def _of_loss(task: Task, statistics: TaskStatistics, card: LossCard) -> tuple[Candidate, ...]:
+def _of_loss(task: Task, statistics: TaskStatistics, known: KnownLoss) -> tuple[Candidate, ...]:
+    card = known.card
     changed = task.losses.settings.get(card.name, {})
     where = f"losses.settings.{card.name}"
     _check_names(card, changed, where)
@@ -52,7 +53,24 @@ def _of_loss(task: Task, statistics: TaskStatistics, card: LossCard) -> tuple[Ca
         )
         for rank in ranks
     ]
-    return tuple(dict.fromkeys([*_baseline(task, statistics, found[0]), *found]))
+    kept = [c for c in found if known.refusal(c.settings) is None]
+    _check_kept(known, {n: values for n, values in settings if n in changed}, found, kept, where)
+    return tuple(dict.fromkeys([*_baseline(task, statistics, kept[0]), *kept]))
+
+
+def _check_kept(
+    known: KnownLoss,
+    given: dict[str, tuple[SettingValue, ...]],
+    found: Sequence[Candidate],
+    kept: Sequence[Candidate],
+    where: str,
+) -> None:
+    """Combinations without sense are left out of a grid; a value that has no other is refused."""
+    for name, values in given.items():
+        for value in values:
+            if not any(c.settings[name] == value for c in kept):
+                first = next(c for c in found if c.settings[name] == value)
+                raise TaskInvalidError(f"{where}.{name}: {known.refusal(first.settings)}")
 
 
 def _baseline(task: Task, statistics: TaskStatistics, first: Candidate) -> list[Candidate]:
@@ -65,7 +83,10 @@ def _baseline(task: Task, statistics: TaskStatistics, first: Candidate) -> list[
         for s in known_loss(first.loss).card.settings
         if s.name in baseline.settings
     }
-    return [Candidate(loss=first.loss, settings={**first.settings, **given})]
+    settings = {**first.settings, **given}
+    if reason := known_loss(first.loss).refusal(settings):
+        raise TaskInvalidError(f"baseline.settings: {reason}")
+    return [Candidate(loss=first.loss, settings=settings)]
 
 
 def _check_names(card: LossCard, names: Iterable[str], where: str) -> None:

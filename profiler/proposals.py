@@ -114,14 +114,14 @@ def build_proposal(
     n_classes: int,
     *,
     class_counts: torch.Tensor | None = None,
-    power: float = 1.0,
-    pool_size: int = 2048,
+    popularity_power: float = 1.0,
+    pool_size: int | None = None,
 ) -> Uniform | Popularity | Hard:
     """A proposal by name; raises ValueError for another name and where counts are missing."""
     if name == "uniform":
         return Uniform(n_classes)
     if name == "hard":
-        return Hard(n_classes, pool_size)
+        return Hard(n_classes, min(2048, n_classes) if pool_size is None else pool_size)
     if name not in ("popularity", "mixed", "in_batch"):
         raise ValueError(
             f"unknown proposal {name!r}; allowed are uniform, popularity, mixed, in_batch, hard"
@@ -132,7 +132,8 @@ def build_proposal(
         raise ValueError(f"class_counts holds {len(class_counts)} counts for {n_classes} classes")
     if name == "in_batch":
         return InBatch(class_counts)
-    return Popularity(class_counts, power, uniform_share=0.5 if name == "mixed" else 0.0)
+    uniform_share = 0.5 if name == "mixed" else 0.0
+    return Popularity(class_counts, popularity_power, uniform_share=uniform_share)
 
 
 def _packed_alias_table(q: torch.Tensor) -> torch.Tensor:

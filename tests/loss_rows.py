@@ -67,14 +67,19 @@ def batch_of(
 
 
 def redraw(layer: nn.Module, row: Row, n_rows: int, seed: int = 0) -> torch.Tensor:
-    """The classes a layer with a fresh generator of this seed draws at its next step."""
+    """The classes a layer with a fresh generator of this seed draws at its next step.
+
+    [K], or [B, K] with draws per row; of 'hard' the pool, of 'in_batch' none.
+    """
     if row not in rows_of("sampled"):
         return torch.empty(0, dtype=torch.long)
     generator = torch.Generator().manual_seed(seed)
-    if row.loss == "bpr":
+    if row.settings.get("proposal") == "in_batch":
+        return torch.empty(0, dtype=torch.long)
+    if layer.negatives == "per_row":
         drawn = layer.proposal.sample(n_rows * layer.n_negatives, generator)
-        return drawn.view(layer.n_negatives, n_rows)
-    return layer.proposal.sample(layer.n_negatives, generator)
+        return drawn.view(n_rows, layer.n_negatives)
+    return layer.proposal.sample(row.settings.get("pool_size", layer.n_negatives), generator)
 
 
 def log_q(row: Row, n_classes: int) -> torch.Tensor:

@@ -9,12 +9,13 @@ CARD = LossCard(
     name="bpr",
     title="BPR, pairwise logistic loss",
     family="sampled",
-    formula="L = -log sigmoid(s_y - s_j), j drawn from q for each row",
+    formula="L = mean_{j in S} -log sigmoid(s_y - s_j), S = K draws from q, for each row",
     minimiser="s = log(p / q) + c with one positive per row: log p + c for a uniform q",
     smoothness="1/2 in l2",
     gradient_bias="large against softmax: another loss, pairs instead of the whole list",
     gradient_variance="large: one negative a row carries little information",
-    step_cost="12 B K D flop, whatever C is; the optimiser touches B (1 + K) rows",
+    step_cost="6 B (1 + K) D flop, whatever C is; the optimiser touches B (1 + K) rows, B + K "
+    "with shared draws",
     has_probabilities=False,
     inner_product_serving=True,
     settings=(
@@ -38,14 +39,29 @@ CARD = LossCard(
             changes_cost=True,
             at_most_classes=True,
             minimum=1,
-            description="classes drawn for each row; their losses are averaged",
+            description="classes drawn for each row or for all rows of a step; their losses are "
+            "averaged",
+        ),
+        Setting(
+            name="negatives",
+            choices=("per_row",),
+            changes_cost=True,
+            allowed=("per_row", "shared"),
+            description="one set of draws for each row, or one for all rows of a step",
         ),
         Setting(
             name="proposal",
             choices=("uniform",),
             changes_cost=True,
-            allowed=("uniform", "popularity"),
+            allowed=("uniform", "popularity", "mixed"),
             description="how negatives are drawn; only 'uniform' ranks by p",
+        ),
+        Setting(
+            name="popularity_power",
+            choices=(1.0,),
+            minimum=0,
+            maximum=2,
+            description="q is proportional to the training count to this power",
         ),
     ),
     claims=(
@@ -150,7 +166,7 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
             source="theory notes 4",
         )
     source = "theory notes 1.6, derived and checked by enumeration"
-    if settings.get("proposal", "uniform") != "uniform":
+    if not _is_uniform(settings):
         return Consistency(
             status="inconsistent",
             reason="with a popularity proposal its minimiser is log(p / q) + c: popular classes "
@@ -166,17 +182,29 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
     )
 
 
+def _is_uniform(settings: Settings) -> bool:
+    uniform = settings.get("proposal", "uniform") == "uniform"
+    return uniform or settings.get("popularity_power", 1.0) == 0
+
+
 def _n_negatives(shape: StepShape, settings: Settings) -> int:
     return min(int(settings.get("n_negatives", 1)), shape.n_classes)
+
+
+def _n_touched(shape: StepShape, settings: Settings) -> int:
+    """Rows gathered and updated: of the targets and of the draws."""
+    b, k = shape.batch_size, _n_negatives(shape, settings)
+    return b * (1 + k) if settings.get("negatives", "per_row") == "per_row" else b + k
 
 
 def step_flop(shape: StepShape, settings: Settings) -> float:
     """Two dot products a pair, forward and backward, and Adam on the touched rows."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    return 6.0 * b * (k + 1) * d + 40.0 * b * (k + 1) * (d + 1)
+    return 6.0 * b * (k + 1) * d + 40.0 * _n_touched(shape, settings) * (d + 1)
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters and two moments of every class, and the touched rows; float32."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    return 4.0 * (3 * shape.n_classes * (d + 1) + 10 * b * (k + 1) * (d + 1))
+    touched = 10 * _n_touched(shape, settings) * (d + 1)
+    return 4.0 * (3 * shape.n_classes * (d + 1) + touched + 4 * b * k)

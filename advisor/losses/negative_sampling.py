@@ -10,12 +10,14 @@ CARD = LossCard(
     name="negative_sampling",
     title="Negative sampling (binary cross-entropy)",
     family="sampled",
-    formula="L = -log sigmoid(s_y) - sum_{j in S} log sigmoid(-s_j), S = K draws from q",
-    minimiser="s = log(p / q) - log K",
-    smoothness="(1 + the largest multiplicity of a draw) / 4, diagonal",
+    formula="L = -beta log sigmoid(s_y) - sum_{j in S} log sigmoid(-s_j), S = K draws from q, "
+    "beta = 1 - t (1 - K / (C - 1)), t the calibration: BCE at 0, gBCE above",
+    minimiser="s = log(p / q) - log(K / beta); log p + log(C / (C - 1)) for a uniform q and t = 1",
+    smoothness="(beta + the largest multiplicity of a draw) / 4, diagonal",
     gradient_bias="large against softmax: another loss, which does not normalise",
     gradient_variance="of the draws: falls as 1 / K relative to their mean",
-    step_cost="6 B K D flop, whatever C is; the optimiser touches B + K rows",
+    step_cost="6 B K D flop, whatever C is; the optimiser touches B + K rows, "
+    "B (1 + K) with draws per row",
     has_probabilities=False,
     inner_product_serving=True,
     settings=(
@@ -39,14 +41,35 @@ CARD = LossCard(
             changes_cost=True,
             at_most_classes=True,
             minimum=1,
-            description="classes drawn per step, shared by the batch",
+            description="classes drawn for each row or for all rows of a step",
+        ),
+        Setting(
+            name="negatives",
+            choices=("shared",),
+            changes_cost=True,
+            allowed=("shared", "per_row"),
+            description="one set of draws for all rows of a step, or one for each row",
+        ),
+        Setting(
+            name="calibration",
+            choices=(0.0,),
+            minimum=0,
+            maximum=1,
+            description="t of gBCE: from plain BCE at 0 to probabilities that are calibrated at 1",
         ),
         Setting(
             name="proposal",
             choices=("uniform",),
             changes_cost=True,
-            allowed=("uniform", "popularity"),
+            allowed=("uniform", "popularity", "mixed"),
             description="how negatives are drawn; only 'uniform' ranks by p",
+        ),
+        Setting(
+            name="popularity_power",
+            choices=(1.0,),
+            minimum=0,
+            maximum=2,
+            description="q is proportional to the training count to this power",
         ),
     ),
     claims=(
@@ -150,6 +173,8 @@ CARD = LossCard(
     sources=(
         "Mikolov et al. 2013, Distributed representations of words and phrases",
         "Levy & Goldberg 2014, Neural word embedding as implicit matrix factorization (recalled)",
+        "Petrov & Macdonald 2023, gSASRec: reducing overconfidence in sequential recommendation "
+        "trained with negative sampling (recalled)",
         "Pu, Lian & Chen, arXiv 2601.22745 (abstract only)",
     ),
 )
@@ -164,10 +189,10 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
             source="theory notes 4",
         )
     source = "theory notes 2.3, derived and checked by enumeration; Levy & Goldberg 2014 (recalled)"
-    if settings.get("proposal", "uniform") != "uniform":
+    if not _is_uniform(settings):
         return Consistency(
             status="inconsistent",
-            reason="with a popularity proposal its minimiser is log(p / q) - log K: popular "
+            reason="with a popularity proposal its minimiser is log(p / q) + c: popular "
             "classes are ranked too low, however long it trains",
             source=source,
         )
@@ -180,17 +205,29 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
     )
 
 
+def _is_uniform(settings: Settings) -> bool:
+    uniform = settings.get("proposal", "uniform") == "uniform"
+    return uniform or settings.get("popularity_power", 1.0) == 0
+
+
 def _n_negatives(shape: StepShape, settings: Settings) -> int:
     return min(int(settings.get("n_negatives", N_NEGATIVES)), shape.n_classes)
+
+
+def _n_touched(shape: StepShape, settings: Settings) -> int:
+    """Rows gathered and updated: of the targets and of the draws."""
+    b, k = shape.batch_size, _n_negatives(shape, settings)
+    return b * (1 + k) if settings.get("negatives") == "per_row" else b + k
 
 
 def step_flop(shape: StepShape, settings: Settings) -> float:
     """Three matrix products of B x K x D, and Adam on the touched rows."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    return 6.0 * b * k * d + 15.0 * b * k + 40.0 * (b + k) * (d + 1)
+    return 6.0 * b * k * d + 15.0 * b * k + 40.0 * _n_touched(shape, settings) * (d + 1)
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters and two moments of every class, the touched rows, and B x K scores; float32."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    return 4.0 * (3 * shape.n_classes * (d + 1) + 8 * (b + k) * (d + 1) + 4 * b * k)
+    touched = 8 * _n_touched(shape, settings) * (d + 1)
+    return 4.0 * (3 * shape.n_classes * (d + 1) + touched + 4 * b * k)

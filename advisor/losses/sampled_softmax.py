@@ -7,17 +7,21 @@ from advisor.task import Metric
 
 RANKED_BY_P = ("ndcg", "recall", "mrr")
 N_NEGATIVES = 512
+POOL_SIZE = 2048
+PROPOSALS = ("popularity", "uniform", "in_batch", "mixed", "hard")
 
 CARD = LossCard(
     name="sampled_softmax",
     title="Sampled softmax with log q correction",
     family="sampled",
     formula="L = log(exp(t_y) + sum_{j in S} exp(t_j)) - t_y, t = s - log q, S = K draws from q",
-    minimiser="s = log p + c for any K and any q > 0 (correction 'both')",
+    minimiser="s = log p + c for any K and any q > 0 (correction 'both'); as K grows "
+    "('importance'); log(p / q) + c ('none')",
     smoothness="1/2 in l2",
     gradient_bias="shrinks as V / K at fixed scores, V = sum pi^2 / q; 0 at the optimum",
     gradient_variance="grows as V / K on top of the batch's: sharper models need more negatives",
-    step_cost="6 B K D flop, whatever C is; the optimiser touches B + K rows",
+    step_cost="6 B K D flop, whatever C is; the optimiser touches B + K rows, B (1 + K) with "
+    "draws per row; K is B in-batch and the pool's size with 'hard'",
     has_probabilities=True,
     inner_product_serving=True,
     settings=(
@@ -41,14 +45,23 @@ CARD = LossCard(
             changes_cost=True,
             at_most_classes=True,
             minimum=1,
-            description="classes drawn per step, shared by the batch",
+            description="classes drawn for each row or for all rows of a step; not used by "
+            "'in_batch', which takes the batch's other rows' targets",
+        ),
+        Setting(
+            name="negatives",
+            choices=("shared",),
+            changes_cost=True,
+            allowed=("shared", "per_row"),
+            description="one set of draws for all rows of a step, or one for each row",
         ),
         Setting(
             name="proposal",
             choices=("popularity",),
             changes_cost=True,
-            allowed=("popularity", "uniform"),
-            description="how negatives are drawn",
+            allowed=PROPOSALS,
+            description="how negatives are drawn; 'mixed' is popularity or uniform by a coin, "
+            "'hard' the highest-scoring of a uniform pool",
         ),
         Setting(
             name="correction",
@@ -62,6 +75,14 @@ CARD = LossCard(
             minimum=0,
             maximum=2,
             description="q is proportional to the training count to this power",
+        ),
+        Setting(
+            name="pool_size",
+            choices=(POOL_SIZE,),
+            changes_cost=True,
+            at_most_classes=True,
+            minimum=1,
+            description="classes drawn of which 'hard' takes the highest-scoring; else not used",
         ),
     ),
     claims=(
@@ -280,7 +301,14 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
             source="theory notes 4",
         )
     source = "theory notes 2.1, derived and checked by enumeration; Ma & Collins 2018"
-    correction = settings.get("correction", "both")
+    correction, proposal = settings.get("correction", "both"), settings.get("proposal")
+    if proposal == "hard":
+        return Consistency(
+            status="conditional",
+            reason="with the highest-scoring of a pool as negatives classes of near p can end in "
+            "a tie: its order is weakly that of p at the top of the list",
+            source="theory notes 2.1 and 4; Shi et al. 2023 (recalled)",
+        )
     if correction == "importance":
         return Consistency(
             status="conditional",
@@ -295,6 +323,13 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
             "too low, however long it trains",
             source=source,
         )
+    if proposal == "in_batch":
+        return Consistency(
+            status="conditional",
+            reason="its minimiser, log p + c, orders by p the classes that are targets of "
+            "training; a class that is none is never a negative, and its score means nothing",
+            source=source,
+        )
     return Consistency(
         status="consistent",
         reason=f"its minimiser, log p + c for any number of negatives, orders the classes by p, "
@@ -304,25 +339,58 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
     )
 
 
+def has_probabilities(settings: Settings) -> bool:
+    """Whether the scores are log p + c: not without correction, unless q is uniform."""
+    return settings.get("correction", "both") != "none" or _is_uniform(settings)
+
+
+def refusal(settings: Settings) -> str | None:
+    """Why these settings make no sense together, or None."""
+    proposal = settings.get("proposal", "popularity")
+    correction = settings.get("correction", "both")
+    if proposal == "hard" and correction != "none":
+        return f"proposal 'hard' has no log q for correction {correction!r}; use 'none'"
+    if proposal in ("hard", "in_batch") and settings.get("negatives") == "per_row":
+        return f"proposal {proposal!r} draws for the batch as a whole; use negatives 'shared'"
+    k, pool = settings.get("n_negatives", N_NEGATIVES), settings.get("pool_size", POOL_SIZE)
+    if proposal == "hard" and int(k) > int(pool):
+        return f"n_negatives {k} cannot be taken from a pool_size of {pool}; use at most as many"
+    return None
+
+
 def _is_uniform(settings: Settings) -> bool:
-    uniform = settings.get("proposal", "popularity") == "uniform"
-    return uniform or settings.get("popularity_power", 1.0) == 0
+    proposal = settings.get("proposal", "popularity")
+    flat = settings.get("popularity_power", 1.0) == 0
+    return proposal == "uniform" or (proposal in ("popularity", "mixed") and flat)
 
 
 def _n_negatives(shape: StepShape, settings: Settings) -> int:
+    """Classes that each row is scored against."""
+    proposal = settings.get("proposal")
+    if proposal == "in_batch":
+        return shape.batch_size
+    if proposal == "hard":
+        return min(int(settings.get("pool_size", POOL_SIZE)), shape.n_classes)
     return min(int(settings.get("n_negatives", N_NEGATIVES)), shape.n_classes)
+
+
+def _n_touched(shape: StepShape, settings: Settings) -> int:
+    """Rows gathered and updated: of the targets and of the draws."""
+    b, k = shape.batch_size, _n_negatives(shape, settings)
+    return b * (1 + k) if settings.get("negatives") == "per_row" else b + k
 
 
 def step_flop(shape: StepShape, settings: Settings) -> float:
     """Three matrix products of B x K x D, and Adam on the touched rows."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    return 6.0 * b * k * d + 15.0 * b * k + 40.0 * (b + k) * (d + 1)
+    return 6.0 * b * k * d + 15.0 * b * k + 40.0 * _n_touched(shape, settings) * (d + 1)
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters and two moments of every class, the touched rows, and B x K scores; float32."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    return 4.0 * (3 * shape.n_classes * (d + 1) + 8 * (b + k) * (d + 1) + 4 * b * k)
+    touched = 8 * _n_touched(shape, settings) * (d + 1)
+    return 4.0 * (3 * shape.n_classes * (d + 1) + touched + 4 * b * k)
 
 
 def proposal_spread(pi: Sequence[float], q: Sequence[float], target: int) -> float:

@@ -9,6 +9,7 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.catalogue import known_loss
 from advisor.errors import UnknownLossError
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     Counts = torch.Tensor | None
+
+PROPOSAL_SETTINGS = ("popularity_power", "pool_size")
 
 
 def names() -> list[str]:
@@ -43,28 +46,42 @@ def build(
     """An output layer by name.
 
     `settings` are the card's without learning_rate and weight_decay, which belong to the
-    optimiser; a `proposal` is given by name, with `popularity_power` and `class_counts`[C], the
-    training counts, where it needs them. `generator` draws the negatives of sampled losses.
-    Raises UnknownLossError, and ValueError for a setting that the loss does not have.
+    optimiser; a `proposal` is given by name, with what draws it (`popularity_power`, `pool_size`).
+    `class_counts`[C], the training counts, and `generator`, which draws the negatives, go to the
+    layers and proposals that need them. Raises UnknownLossError, and ValueError for a setting
+    that the loss does not have, a proposal that it does not know, and settings that make no sense.
     """
     source_path(name)
     layer = getattr(importlib.import_module(f"profiler.losses.{name}"), _class_name(name))
-    known = [*inspect.signature(layer).parameters][2:]
-    if "proposal" in known:
-        known.append("popularity_power")
+    takes = [*inspect.signature(layer).parameters][2:]
+    given = {"class_counts": class_counts, "generator": generator}
+    of_proposal = _of_proposal(name) if "proposal" in takes else []
+    known = [*(parameter for parameter in takes if parameter not in given), *of_proposal]
     if unknown := sorted(set(settings) - set(known)):
         raise ValueError(f"{name} has no setting {unknown[0]!r}; it has {', '.join(known)}")
-    if "proposal" in known:
-        # By name, as the import graph of the service must not lead to torch.
-        proposals = importlib.import_module("profiler.proposals")
-        settings["proposal"] = proposals.build_proposal(
-            settings.get("proposal", "uniform"),
-            n_classes,
-            class_counts=class_counts,
-            power=settings.pop("popularity_power", 1.0),
-        )
-        settings["generator"] = generator
+    if "proposal" in takes:
+        drawing = {key: settings.pop(key) for key in of_proposal if key in settings}
+        chosen = settings.get("proposal", "uniform")
+        settings["proposal"] = _proposal(name, chosen, n_classes, class_counts, drawing)
+    settings |= {key: value for key, value in given.items() if key in takes}
     return layer(in_features, n_classes, bias=bias, **settings)
+
+
+def _of_proposal(name: str) -> list[str]:
+    """The settings of a loss that belong to its proposal."""
+    return [s.name for s in known_loss(name).card.settings if s.name in PROPOSAL_SETTINGS]
+
+
+def _proposal(
+    name: str, chosen: str, n_classes: int, class_counts: "Counts", drawing: dict[str, Any]
+) -> Any:
+    (setting,) = (s for s in known_loss(name).card.settings if s.name == "proposal")
+    allowed = [str(value) for value in setting.allowed or ()]
+    if chosen not in allowed:
+        raise ValueError(f"{name}: unknown proposal {chosen!r}; allowed are {', '.join(allowed)}")
+    # By name, as the import graph of the service must not lead to torch.
+    proposals = importlib.import_module("profiler.proposals")
+    return proposals.build_proposal(chosen, n_classes, class_counts=class_counts, **drawing)
 
 
 def _class_name(name: str) -> str:

@@ -22,24 +22,31 @@ class NegativeSampling(nn.Module):
 
     hidden[B, D], weight[C, D], bias[C], target[B] classes, or for several positives per row the
     CSR pair (indices[L], offsets[B + 1]); s = hidden weight^T + bias, y the target, S = K classes
-    drawn from the proposal q with replacement, shared by the rows, hits of the target kept:
+    drawn from the proposal q with replacement, hits of the target kept:
 
-        loss = mean_b [ -log sigmoid(s_by) - sum_{j in S} log sigmoid(-s_bj) ]
+        loss = mean_b [ -beta log sigmoid(s_by) - sum_{j in S} log sigmoid(-s_bj) ]
 
-    The optimum is s = log(p / q) - log K: the order of p only if q is uniform. Biases start at
-    -log K.
+    negatives "shared": one S for all rows; "per_row": a set S_b of its own for each.
+    gBCE raises the target's probability to the power beta = a (t (1 - 1/a) + 1/a), which is
+    1 - t (1 - a), where a = K / (C - 1), at most 1, is the rate of sampling and t the setting
+    `calibration`; 0, the default, is plain binary cross-entropy. The optimum, where
+    beta p (1 - sigmoid(s)) = K q sigmoid(s), is s = log(p / q) - log(K / beta): the order of p
+    only if q is uniform; then with t = 1 it is log p + log(C / (C - 1)), so that sigmoid(s) is
+    near p where p is small. Biases start at -log(K / beta).
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
     its row's |r| positives.
 
-    Cost: O(B K D) time and 4 B K bytes of scores, whatever C is; gradients are sparse: only the
-    rows of the targets and of S are touched, if the optimiser is row-wise too.
-    Numerical contract: sums in the dtype of hidden; scores of +-1e4 stay finite. Draws come from
-    `generator` only (torch's default one where it is None).
+    Cost: O(B K D) time and 4 B K bytes of scores, 4 B K D more with "per_row", whatever C is;
+    gradients are sparse: only the rows of the targets and of the draws are touched, if the
+    optimiser is row-wise too.
+    Numerical contract: sums in the dtype of hidden, at least float32; scores of +-1e4 stay
+    finite. Draws come from `generator` only (torch's default one where it is None).
 
-    Raises ValueError: a size below its minimum, more negatives than classes, target out of
-    range, hidden not finite.
+    Raises ValueError: a size below its minimum, more negatives than classes, calibration not
+    within 0 to 1, target out of range, hidden not finite.
 
-    Source: Mikolov et al. 2013, section 2.2; optimum: Levy & Goldberg 2014.
+    Source: Mikolov et al. 2013, section 2.2; optimum: Levy & Goldberg 2014; gBCE: Petrov &
+    Macdonald 2023, gSASRec.
 
     >>> layer = NegativeSampling(2, 4, bias=False, n_negatives=4)
     >>> _ = nn.init.zeros_(layer.weight_rows.weight)
@@ -55,6 +62,8 @@ class NegativeSampling(nn.Module):
         *,
         bias: bool = True,
         n_negatives: int | None = None,
+        negatives: str = "shared",
+        calibration: float = 0.0,
         proposal: Proposal | None = None,
         positives_weight: str = "each",
         generator: torch.Generator | None = None,
@@ -68,11 +77,17 @@ class NegativeSampling(nn.Module):
             n_negatives = min(256, n_classes)
         if not 1 <= n_negatives <= n_classes:
             raise ValueError(f"n_negatives={n_negatives}; allowed are 1 to {n_classes} classes")
+        if negatives not in ("shared", "per_row"):
+            raise ValueError(f"negatives={negatives!r}; allowed are 'shared', 'per_row'")
+        if not 0 <= calibration <= 1:
+            raise ValueError(f"calibration={calibration}; allowed are 0 to 1")
         if positives_weight not in ("each", "mean"):
             raise ValueError(f"positives_weight={positives_weight!r}; allowed are 'each', 'mean'")
         self.proposal = proposal or _Uniform(n_classes)
         self.n_classes = n_classes
         self.n_negatives = n_negatives
+        self.negatives = negatives
+        self.beta = 1 - calibration * (1 - min(1.0, n_negatives / (n_classes - 1)))
         self.positives_weight = positives_weight
         self.generator = generator
         self.weight_rows = nn.Embedding(n_classes, in_features, sparse=True)
@@ -80,23 +95,42 @@ class NegativeSampling(nn.Module):
         self.bias_rows = nn.Embedding(n_classes, 1, sparse=True) if bias else None
         if self.bias_rows is not None:
             # The optimum of a class with p = q: else K negatives first push every score down
-            nn.init.constant_(self.bias_rows.weight, -math.log(n_negatives))
+            nn.init.constant_(self.bias_rows.weight, math.log(self.beta / n_negatives))
 
     def forward(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
         """The mean loss of a batch, a scalar."""
         hidden, classes, row_weight = _examples(
             hidden, target, self.n_classes, self.positives_weight
         )
-        drawn = self.proposal.sample(self.n_negatives, self.generator).to(hidden.device)
-        ids = torch.cat((classes, drawn))
-        weight, n = self.weight_rows(ids), len(classes)
-        positive = (hidden * weight[:n]).sum(1)
-        negative = hidden @ weight[n:].t()
-        if self.bias_rows is not None:
-            bias = self.bias_rows(ids)[:, 0]
-            positive, negative = positive + bias[:n], negative + bias[n:]
-        per_row = F.softplus(-positive) + F.softplus(negative).sum(1)
+        positive, negative = self._scores_of(hidden, classes, self._draw(len(classes)))
+        per_row = self.beta * F.softplus(-positive) + F.softplus(negative).sum(1)
         return (row_weight * per_row).sum()
+
+    def _draw(self, n_rows: int) -> torch.Tensor:
+        """Classes from the proposal: [K] for all rows, or [E, K]."""
+        shape = (self.n_negatives,) if self.negatives == "shared" else (n_rows, self.n_negatives)
+        drawn = self.proposal.sample(math.prod(shape), self.generator)
+        return drawn.view(shape).to(self.weight_rows.weight.device)
+
+    def _scores_of(
+        self, hidden: torch.Tensor, classes: torch.Tensor, drawn: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores of each example's class[E] and of its draws[E, K], in float32 at least."""
+        n = len(classes)
+        if drawn.ndim == 2:
+            ids = torch.cat((classes[:, None], drawn), dim=1)
+            score = _widened(torch.bmm(self.weight_rows(ids), hidden[:, :, None])[:, :, 0])
+            score = score + self._bias(ids)
+            return score[:, 0], score[:, 1:]
+        ids = torch.cat((classes, drawn))
+        weight, bias = self.weight_rows(ids), self._bias(ids)
+        positive = _widened((hidden * weight[:n]).sum(1)) + bias[:n]
+        return positive, _scores(hidden, weight[n:], bias[n:])
+
+    def _bias(self, ids: torch.Tensor) -> torch.Tensor:
+        if self.bias_rows is None:
+            return self.weight_rows.weight.new_zeros(ids.shape)
+        return self.bias_rows(ids)[..., 0]
 
     def scores(self, hidden: torch.Tensor) -> torch.Tensor:
         """The scores to rank by, [B, C]; log q is never added back."""
@@ -119,6 +153,18 @@ class _Uniform:
     def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
         device = None if generator is None else generator.device
         return torch.randint(self.n_classes, (n,), generator=generator, device=device)
+
+
+def _scores(hidden: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """hidden weight^T + offset, [E, K]; in float32 where hidden is narrower."""
+    if hidden.dtype in (torch.float32, torch.float64):
+        return torch.addmm(offset.to(hidden.dtype), hidden, weight.t())
+    return _widened(hidden @ weight.t()) + offset
+
+
+def _widened(scores: torch.Tensor) -> torch.Tensor:
+    """At least float32: a bfloat16 of 10 is off by up to .03."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _examples(

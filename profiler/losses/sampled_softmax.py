@@ -12,7 +12,11 @@ INIT_STD = 0.01  # of the class weights, the same for every loss
 
 
 class Proposal(Protocol):
-    """How negatives are drawn, with replacement, and the log of each class's chance."""
+    """How negatives are drawn, with replacement, and the log of each class's chance.
+
+    Two kinds say more: with a true `in_batch` the layer takes the targets of the batch's other
+    rows in place of draws; with a `pool_size` it takes the highest-scoring of that many draws.
+    """
 
     def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor: ...
     def log_q(self, ids: torch.Tensor) -> torch.Tensor: ...
@@ -23,8 +27,7 @@ class SampledSoftmax(nn.Module):
 
     hidden[B, D], weight[C, D], bias[C], target[B] classes, or for several positives per row the
     CSR pair (indices[L], offsets[B + 1]); S = K classes drawn from the proposal q with
-    replacement, shared by the rows, hits of the target kept but for "importance"; t = s with the
-    correction
+    replacement, hits of the target kept but for "importance"; t = s with the correction
 
         loss = mean_b [ log(exp(t_by) + sum_{j in S} exp(t_bj)) - t_by ]
 
@@ -33,16 +36,26 @@ class SampledSoftmax(nn.Module):
                               j != y, an unbiased estimate of softmax's sum: log p as K grows
     correction "none":        t = s: optimum s = log(p / q) + c, wrong order unless q is uniform
 
+    negatives "shared":       one S for all rows
+    negatives "per_row":      a set S_b of its own for each row
+
+    A proposal with `in_batch` makes S_b the targets of the batch's other rows, q their frequency
+    in training, and K is not used; a class that is no target of training is then never drawn,
+    and its score means nothing. One with `pool_size` P makes S_b the K highest-scoring of P
+    shared draws, each class once and the row's own left out; it has no log q and takes "none".
+
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
     its row's |r| positives.
 
-    Cost: O(B K D) time and 4 B K bytes of scores, whatever C is; gradients are sparse: only the
-    rows of the targets and of S are touched, if the optimiser is row-wise too.
-    Numerical contract: sums in the dtype of hidden; scores of +-1e4 stay finite. Draws come from
-    `generator` only (torch's default one where it is None).
+    Cost: O(B K D) time and 4 B K bytes of scores, 4 B K D more with "per_row", whatever C is (K
+    is B in-batch, P from a pool); gradients are sparse: only the rows of the targets and of the
+    draws are touched, if the optimiser is row-wise too.
+    Numerical contract: sums in the dtype of hidden, at least float32; scores of +-1e4 stay
+    finite. Draws come from `generator` only (torch's default one where it is None).
 
-    Raises ValueError: a size below its minimum, more negatives than classes, a correction
-    without log q, target out of range, hidden not finite.
+    Raises ValueError: a size below its minimum, more negatives than classes or than the pool, a
+    correction without log q, negatives "per_row" in-batch or from a pool, target out of range,
+    hidden not finite.
 
     Source: Bengio & Senecal 2008 (importance); Ma & Collins 2018, ranking objective ("both").
 
@@ -60,6 +73,7 @@ class SampledSoftmax(nn.Module):
         *,
         bias: bool = True,
         n_negatives: int | None = None,
+        negatives: str = "shared",
         proposal: Proposal | None = None,
         correction: str = "both",
         positives_weight: str = "each",
@@ -71,18 +85,31 @@ class SampledSoftmax(nn.Module):
                 f"in_features={in_features}, n_classes={n_classes}; at least 1 and 2 are allowed"
             )
         if n_negatives is None:
-            n_negatives = min(512, n_classes)
+            n_negatives = min(512, n_classes, getattr(proposal, "pool_size", n_classes))
         if not 1 <= n_negatives <= n_classes:
             raise ValueError(f"n_negatives={n_negatives}; allowed are 1 to {n_classes} classes")
+        if negatives not in ("shared", "per_row"):
+            raise ValueError(f"negatives={negatives!r}; allowed are 'shared', 'per_row'")
         if correction not in ("both", "none", "importance"):
             raise ValueError(f"correction={correction!r}; allowed are 'both', 'none', 'importance'")
         if positives_weight not in ("each", "mean"):
             raise ValueError(f"positives_weight={positives_weight!r}; allowed are 'each', 'mean'")
         self.proposal = proposal or _Uniform(n_classes)
+        self.in_batch: bool = getattr(self.proposal, "in_batch", False)
+        self.pool_size: int | None = getattr(self.proposal, "pool_size", None)
         if correction != "none" and getattr(self.proposal, "log_q", None) is None:
             raise ValueError(f"correction={correction!r} needs a proposal with log q; use 'none'")
+        if negatives == "per_row" and (self.in_batch or self.pool_size is not None):
+            raise ValueError(
+                "negatives='per_row' has no sense in-batch or from a pool: use 'shared'"
+            )
+        if self.pool_size is not None and n_negatives > self.pool_size:
+            raise ValueError(
+                f"n_negatives={n_negatives}; allowed are 1 to the pool, {self.pool_size}"
+            )
         self.n_classes = n_classes
         self.n_negatives = n_negatives
+        self.negatives = negatives
         self.correction = correction
         self.positives_weight = positives_weight
         self.generator = generator
@@ -97,37 +124,70 @@ class SampledSoftmax(nn.Module):
         hidden, classes, row_weight = _examples(
             hidden, target, self.n_classes, self.positives_weight
         )
-        drawn = self.proposal.sample(self.n_negatives, self.generator).to(hidden.device)
-        ids = torch.cat((classes, drawn))
-        weight = self.weight_rows(ids)
-        offset = self._offset(ids, len(classes)).to(hidden.dtype)
-        if self.bias_rows is not None:
-            offset = offset + self.bias_rows(ids)[:, 0]
-        n = len(classes)
-        positive = (hidden * weight[:n]).sum(1) + offset[:n]
-        negative = torch.addmm(offset[n:], hidden, weight[n:].t())
-        if self.correction == "importance":
-            negative = self._without_hits(negative, classes, drawn)
+        drawn = self._draw(classes)
+        positive, negative = self._scores_of(hidden, classes, drawn)
+        left_out = self._left_out(target, classes, drawn)
+        if self.correction == "importance" and left_out is not None:
+            negative = negative + self._log_mean(classes, left_out)
+        if left_out is not None:
+            negative = negative.masked_fill(left_out, -math.inf)
+        if self.pool_size is not None:
+            negative = negative.topk(min(self.n_negatives, len(drawn)), dim=1, sorted=False).values
         total = torch.logaddexp(negative.logsumexp(1), positive)
         return (row_weight * (total - positive)).sum()
 
-    def _offset(self, ids: torch.Tensor, n_positives: int) -> torch.Tensor:
-        """What the correction adds to the scores of `ids`: the positives, then the draws."""
-        if self.correction == "none":
-            return torch.zeros(len(ids), device=ids.device)
-        offset = -self.proposal.log_q(ids)
-        if self.correction == "importance":
-            offset[:n_positives] = 0
-        return offset
+    def _draw(self, classes: torch.Tensor) -> torch.Tensor:
+        """The negatives, [K] for all rows or [E, K]; the batch's own classes[E] in-batch."""
+        if self.in_batch:
+            return classes
+        shape = (self.pool_size or self.n_negatives,)
+        if self.negatives == "per_row":
+            shape = (len(classes), self.n_negatives)
+        drawn = self.proposal.sample(math.prod(shape), self.generator).to(classes.device)
+        return drawn.view(shape) if self.pool_size is None else drawn.unique()
 
-    def _without_hits(
-        self, negative: torch.Tensor, classes: torch.Tensor, drawn: torch.Tensor
-    ) -> torch.Tensor:
-        """The draws other than the row's own class, as draws from q over j != y, and their mean."""
-        hits = drawn[None, :] == classes[:, None]
-        n_left = (~hits).sum(1, keepdim=True).clamp_min(1)
-        others = torch.log1p(-self.proposal.log_q(classes).exp())[:, None] - n_left.log()
-        return (negative + others.to(negative.dtype)).masked_fill(hits, -math.inf)
+    def _scores_of(
+        self, hidden: torch.Tensor, classes: torch.Tensor, drawn: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """t of each example's class[E] and of its draws[E, K], in float32 at least."""
+        n = len(classes)
+        if drawn.ndim == 2:
+            ids = torch.cat((classes[:, None], drawn), dim=1)
+            score = _widened(torch.bmm(self.weight_rows(ids), hidden[:, :, None])[:, :, 0])
+            score = score + self._offset(ids, 1)
+            return score[:, 0], score[:, 1:]
+        ids = torch.cat((classes, drawn))
+        offset = self._offset(ids, n)
+        weight = self.weight_rows(classes if self.in_batch else ids)
+        positive = _widened((hidden * weight[:n]).sum(1)) + offset[:n]
+        return positive, _scores(hidden, weight[-len(drawn) :], offset[n:])
+
+    def _offset(self, ids: torch.Tensor, n_positives: int) -> torch.Tensor:
+        """What is added to the inner products of `ids`, positives first: bias and correction."""
+        if self.correction == "none":
+            offset = torch.zeros(ids.shape, device=ids.device)
+        else:
+            offset = -self.proposal.log_q(ids)
+        if self.correction == "importance":
+            offset[..., :n_positives] = 0
+        return offset if self.bias_rows is None else offset + self.bias_rows(ids)[..., 0]
+
+    def _left_out(
+        self, target: Target, classes: torch.Tensor, drawn: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Which draws do not count for an example, [E, K]; None where all of them do."""
+        left_out = None
+        if self.correction == "importance" or self.pool_size is not None:
+            left_out = drawn == classes[:, None]
+        if self.in_batch:
+            same_row = _same_row(target)
+            left_out = same_row if left_out is None else left_out | same_row
+        return left_out
+
+    def _log_mean(self, classes: torch.Tensor, left_out: torch.Tensor) -> torch.Tensor:
+        """What makes the draws that are left draws from q over j != y, and their sum a mean."""
+        n_left = (~left_out).sum(1, keepdim=True).clamp_min(1)
+        return torch.log1p(-self.proposal.log_q(classes).exp())[:, None] - n_left.log()
 
     def scores(self, hidden: torch.Tensor) -> torch.Tensor:
         """The scores to rank by, [B, C]; log q is never added back."""
@@ -139,7 +199,7 @@ class SampledSoftmax(nn.Module):
         if self.correction == "none" and not self._is_uniform():
             raise NotImplementedError(
                 "sampled_softmax has no probabilities with correction 'none': its scores are "
-                "log(p / q); use correction 'both'"
+                "log(p / q), from a pool of unknown q; use correction 'both'"
             )
         return F.log_softmax(self.scores(hidden), dim=1)
 
@@ -163,6 +223,27 @@ class _Uniform:
 
     def log_q(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.full(ids.shape, -math.log(self.n_classes), device=ids.device)
+
+
+def _same_row(target: Target) -> torch.Tensor:
+    """Whether two examples are positives of one row of the batch, [E, E]."""
+    if not isinstance(target, tuple):
+        return torch.eye(len(target), dtype=torch.bool, device=target.device)
+    counts = target[1].diff()
+    row = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+    return row[:, None] == row
+
+
+def _scores(hidden: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """hidden weight^T + offset, [E, K]; in float32 where hidden is narrower."""
+    if hidden.dtype in (torch.float32, torch.float64):
+        return torch.addmm(offset.to(hidden.dtype), hidden, weight.t())
+    return _widened(hidden @ weight.t()) + offset
+
+
+def _widened(scores: torch.Tensor) -> torch.Tensor:
+    """At least float32: a bfloat16 of 10 is off by up to .03."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _examples(

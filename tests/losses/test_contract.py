@@ -128,6 +128,8 @@ def test_a_step_touches_only_the_targets_and_the_drawn_classes(row: Row) -> None
 
 @pytest.mark.parametrize("row", SAMPLED_ROWS, ids=ids(SAMPLED_ROWS))
 def test_a_generator_at_the_same_state_draws_the_same_loss(row: Row) -> None:
+    if row.settings.get("proposal") == "in_batch":
+        pytest.skip("draws nothing")
     layer = make_layer(row, D, C)
     state = layer.generator.get_state()
     first, second = layer(HIDDEN, TARGET), layer(HIDDEN, TARGET)
@@ -139,8 +141,7 @@ def test_a_generator_at_the_same_state_draws_the_same_loss(row: Row) -> None:
 @all_rows
 def test_log_probabilities_sum_to_one_or_are_refused_as_the_card_says(row: Row) -> None:
     layer = make_layer(row, D, C)
-    has_probabilities = known_losses()[row.loss].card.has_probabilities
-    if not has_probabilities or row.settings.get("correction") == "none":
+    if not known_losses()[row.loss].has_probabilities(row.settings):
         with pytest.raises(NotImplementedError, match=f"{row.loss} has no probabilities"):
             layer.log_prob(HIDDEN)
         return

@@ -58,7 +58,7 @@ def test_draws_come_from_the_generator_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "counts", "power", "says"),
     [
-        ("nearest", None, 1.0, "allowed are uniform, popularity"),
+        ("nearest", None, 1.0, "allowed are uniform, popularity, mixed, in_batch, hard"),
         ("popularity", None, 1.0, "needs class_counts"),
         ("popularity", torch.ones(4), 1.0, "4 counts for 3 classes"),
         ("popularity", torch.tensor([1, -1, 2]), 1.0, "one count >= 0 per class"),
@@ -69,4 +69,4 @@ def test_a_proposal_that_cannot_be_built_says_why(
     name: str, counts: torch.Tensor | None, power: float, says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):
-        build_proposal(name, 3, class_counts=counts, power=power)
+        build_proposal(name, 3, class_counts=counts, popularity_power=power)
