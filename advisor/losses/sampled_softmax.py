@@ -1,7 +1,5 @@
 """Card of sampled softmax: softmax over the target and K drawn classes, with log q correction."""
 
-from collections.abc import Sequence
-
 from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
@@ -391,54 +389,3 @@ def step_bytes(shape: StepShape, settings: Settings) -> float:
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
     touched = 8 * _n_touched(shape, settings) * (d + 1)
     return 4.0 * (3 * shape.n_classes * (d + 1) + touched + 4 * b * k)
-
-
-def proposal_spread(pi: Sequence[float], q: Sequence[float], target: int) -> float:
-    """V = sum_{j != y} pi_j^2 / q_j, q taken over the classes other than the target y.
-
-    pi[C] are the softmax probabilities, q[C] the chances of a draw. V is at least (1 - pi_y)^2,
-    and equal to it where q is proportional to pi: the one number that says how good q is.
-    """
-    others = 1 - q[target]
-    ratios = (p * p / c for j, (p, c) in enumerate(zip(pi, q, strict=True)) if j != target)
-    return others * sum(ratios)
-
-
-def loss_bias(pi: Sequence[float], q: Sequence[float], target: int, n_negatives: int) -> float:
-    """Of correction 'importance' against softmax, to first order in V / K; never above 0."""
-    excess = proposal_spread(pi, q, target) - (1 - pi[target]) ** 2
-    return -excess / (2 * _n_effective(q, target, n_negatives))
-
-
-def gradient_bias(
-    pi: Sequence[float], q: Sequence[float], target: int, n_negatives: int
-) -> list[float]:
-    """Of correction 'importance' against softmax's gradient in the scores[C], to first order.
-
-    By the delta method (theory notes 2.1): good once K is well above V.
-    """
-    v, p_y = proposal_spread(pi, q, target), pi[target]
-    others, m = 1 - q[target], _n_effective(q, target, n_negatives)
-    found: list[float] = []
-    for j, (p, chance) in enumerate(zip(pi, q, strict=True)):
-        own = (1 - p_y) ** 2 if j == target else others * p / chance - p_y * (1 - p_y)
-        found.append(p / m * (v - own))
-    return found
-
-
-def gradient_variance(
-    pi: Sequence[float], q: Sequence[float], target: int, n_negatives: int
-) -> float:
-    """Sum over the scores of their gradients' variances, of correction 'importance'; as above."""
-    v, p_y = proposal_spread(pi, q, target), pi[target]
-    total = p_y * p_y * (v - (1 - p_y) ** 2)
-    for j, (p, chance) in enumerate(zip(pi, q, strict=True)):
-        if j != target:
-            own = (1 - q[target]) * p * p / chance * (1 - 2 * p)
-            total += own + p * p * (v - p_y * p_y)
-    return total / _n_effective(q, target, n_negatives)
-
-
-def _n_effective(q: Sequence[float], target: int, n_negatives: int) -> float:
-    """Draws that do not hit the target, in the mean."""
-    return n_negatives * (1 - q[target])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from advisor.losses import sampled_softmax as card
+from advisor import sampling_error
 from tests.theory.populations import Population, normal, probabilities, uniform
 
 SCORES = torch.tensor([0.4, -0.6, 1.2, 0.3], dtype=torch.double)
@@ -49,11 +49,13 @@ def test_bias_and_variance_fall_as_one_over_k_and_follow_the_card() -> None:
     for k in MANY:
         mean, variance = _moments(SCORES, OTHERS, k, correction="importance")
         bias = mean - _exact(SCORES)
-        formula = torch.tensor(card.gradient_bias(pi, OTHERS.tolist(), TARGET, k)).double()
+        formula = torch.tensor(
+            sampling_error.gradient_bias(pi, OTHERS.tolist(), TARGET, k)
+        ).double()
         biases.append(float(bias.norm()))
         variances.append(variance)
         bias_errors.append(float((formula - bias).norm() / bias.norm()))
-        expected = card.gradient_variance(pi, OTHERS.tolist(), TARGET, k)
+        expected = sampling_error.gradient_variance(pi, OTHERS.tolist(), TARGET, k)
         variance_errors.append(abs(expected / variance - 1))
     assert _slope(biases) == pytest.approx(-1, abs=0.05)
     assert _slope(variances) == pytest.approx(-1, abs=0.1)
@@ -66,10 +68,12 @@ def test_hits_of_the_target_leave_fewer_draws_to_the_formulas() -> None:
     q = torch.tensor([0.25, 0.2, 0.25, 0.3], dtype=torch.double)
     pi = torch.softmax(SCORES, 0).tolist()
     mean, variance = _moments(SCORES, q, 24, correction="importance")
-    formula = torch.tensor(card.gradient_bias(pi, q.tolist(), TARGET, 24)).double()
+    formula = torch.tensor(sampling_error.gradient_bias(pi, q.tolist(), TARGET, 24)).double()
     bias = mean - _exact(SCORES)
     assert float((formula - bias).norm() / bias.norm()) < 0.15
-    assert card.gradient_variance(pi, q.tolist(), TARGET, 24) == pytest.approx(variance, rel=0.15)
+    assert sampling_error.gradient_variance(pi, q.tolist(), TARGET, 24) == pytest.approx(
+        variance, rel=0.15
+    )
 
 
 def test_the_sampled_loss_lies_below_softmax_by_the_bias_of_the_card() -> None:
@@ -81,7 +85,9 @@ def test_the_sampled_loss_lies_below_softmax_by_the_bias_of_the_card() -> None:
     bias = found - float(SCORES.logsumexp(0) - SCORES[TARGET])
     pi = torch.softmax(SCORES, 0).tolist()
     assert bias < 0
-    assert card.loss_bias(pi, OTHERS.tolist(), TARGET, 32) == pytest.approx(bias, rel=0.02)
+    assert sampling_error.loss_bias(pi, OTHERS.tolist(), TARGET, 32) == pytest.approx(
+        bias, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("n_negatives", [1, 2, 5])
@@ -91,7 +97,7 @@ def test_the_softmax_proposal_has_no_bias(n_negatives: int) -> None:
     q /= q.sum()
     mean, _ = _moments(SCORES, q, n_negatives, correction="importance")
     torch.testing.assert_close(mean, _exact(SCORES), rtol=0, atol=1e-8)  # its log k is float32
-    spread = card.proposal_spread(torch.softmax(SCORES, 0).tolist(), q.tolist(), TARGET)
+    spread = sampling_error.proposal_spread(torch.softmax(SCORES, 0).tolist(), q.tolist(), TARGET)
     assert spread == pytest.approx((1 - float(torch.softmax(SCORES, 0)[TARGET])) ** 2)
 
 
@@ -114,11 +120,13 @@ def test_200_classes_have_the_bias_and_the_variance_of_the_card() -> None:
     variance = float(found.var(0).sum())
     floor = math.sqrt(variance / n_draws)
     pi = torch.softmax(scores, 0).tolist()
-    bias = torch.tensor(card.gradient_bias(pi, q.tolist(), TARGET, k)).double()
+    bias = torch.tensor(sampling_error.gradient_bias(pi, q.tolist(), TARGET, k)).double()
     distance = (found.mean(0) - _exact(scores) - bias).norm()
     assert float(bias.norm()) > 3 * floor
     assert float(distance) < 1.2 * floor + 0.2 * float(bias.norm())
-    assert variance == pytest.approx(card.gradient_variance(pi, q.tolist(), TARGET, k), rel=0.15)
+    assert variance == pytest.approx(
+        sampling_error.gradient_variance(pi, q.tolist(), TARGET, k), rel=0.15
+    )
 
 
 def test_sharper_scores_need_more_negatives() -> None:
@@ -126,7 +134,7 @@ def test_sharper_scores_need_more_negatives() -> None:
     n_classes = 20_000
     for deviation, expected in ((0.5, 28), (1.0, 180)):
         pi = torch.softmax(deviation * normal(n_classes), 0).tolist()
-        spread = card.proposal_spread(pi, [1 / n_classes] * n_classes, TARGET)
+        spread = sampling_error.proposal_spread(pi, [1 / n_classes] * n_classes, TARGET)
         assert spread == pytest.approx(math.exp(deviation**2), rel=0.1)
         assert 100 * (spread - (1 - pi[TARGET]) ** 2) == pytest.approx(expected, rel=0.2)
 
