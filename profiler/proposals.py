@@ -73,9 +73,10 @@ class Popularity(nn.Module):
         high = self.n_classes << _FRACTION_BITS
         drawn = torch.randint(high, (n,), generator=generator, device=self.table.device)
         slot = drawn >> _FRACTION_BITS
-        entry = self.table[slot]
-        fraction = drawn & ((1 << _FRACTION_BITS) - 1)
-        return torch.where(fraction < entry >> 32, slot, entry & 0xFFFFFFFF)
+        entry = self.table.index_select(0, slot)  # faster than table[slot]
+        fraction = drawn.bitwise_and_((1 << _FRACTION_BITS) - 1)  # in place: no fresh memory
+        alias = entry & 0xFFFFFFFF
+        return torch.where(fraction < entry.bitwise_right_shift_(32), slot, alias)
 
     def log_q(self, ids: torch.Tensor) -> torch.Tensor:
         """Log-probability of each class of `ids`."""
