@@ -18,6 +18,7 @@ from profiler.isolation import ChildFailedError, device_slot, in_child
 from profiler.workspace import Workspace
 
 DRAWS = 20
+_FUNCTION = "profiler.diagnose_trials:diagnose_trials"
 _START_SECONDS = 0.2  # a child process and its dataset
 _LOAD_SECONDS = 0.05  # a trial's state
 _PATH_STEPS, _EXACT_STEPS = 15, 3  # training steps that take as long as the rest of it
@@ -64,7 +65,7 @@ def diagnose_leaders(
         ),
     ):
         for key, diagnosis in in_child(
-            "profiler.diagnose_trials:diagnose_trials",
+            _FUNCTION,
             arguments,
             time_limit_seconds=deadline - time.monotonic(),
             memory_limit_bytes=workspace.memory_limit_bytes,

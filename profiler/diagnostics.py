@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from advisor.catalogue import known_losses
@@ -22,7 +21,7 @@ from advisor.value import Interval, Value
 MORE_NEGATIVES = 4  # times the layer's own, measured beside them
 _OPTIMUM_MOVES = ("negative_sampling",)  # with the number of negatives, by its logarithm
 _CHUNK_SCORES = 2**23  # held at a time, or those of 8 rows
-_SUPPORT_ROWS, _SUPPORT_SCORES = 64, 2**25
+_SUPPORT_ROWS = 64
 
 Gradient = tuple[torch.Tensor, ...]
 """In hidden[B, D], then in each parameter; sparse ones are coalesced."""
@@ -41,8 +40,8 @@ def diagnose(
     hidden[B, D], target[B] classes, any layer that `profiler.losses.build` makes; its parameters
     stay as they are. One that draws is measured `draws` times with its own number of negatives and
     as often with four times as many (C at most), from `generator` or else its own. Time: two
-    matrix products of B x C x D and 2 x `draws` steps; memory: three gradients of C x D beside the
-    layer.
+    matrix products of B x C x D and 2 x `draws` steps; memory: four gradients of C x D beside the
+    layer, and the scores of a few rows.
     Raises ValueError for fewer than 2 draws, and as the layer does for bad input.
     """
     return list(diagnoses(layer, hidden, target, draws=draws, generator=generator))[-1]
@@ -94,7 +93,7 @@ def smoothness(
 
     theta are the batch's hidden vectors, `hidden()`, and the layer's parameters, g the batch's
     gradient in them, with the same draws at every step. Returns least, median and greatest of
-    `n_steps` steps, or the reason why there is none. Memory: four copies of the parameters.
+    `n_steps` steps, or the reason why there is none. Memory: five copies of the parameters.
     """
     before = _Point.of(layer, hidden(), target, seed)
     ratios: list[float] = []
@@ -208,28 +207,29 @@ def _agreement(
     mean_square = sum(map(_square, mean))
     # Not below 0 by rounding, where every draw is the same
     variance = max(0.0, statistics.fmean(squares) - mean_square) * n / max(1, n - 1)
-    found = {
-        "cosine": _quartiles(cosines),
-        "cosine_of_mean": _inner(mean, exact) / (norm * math.sqrt(mean_square) or math.nan),
-        "bias": _distance(mean, exact) / norm,
-        "bias_floor": math.sqrt(variance / n) / norm,
-        "variance": variance / norm**2,
-    }
-    try:
-        return GradientAgreement(n_negatives=n_negatives, n_draws=n, **found)
-    except ValidationError:
+    cosine_of_mean = _inner(mean, exact) / (norm * math.sqrt(mean_square) or math.nan)
+    if not all(map(math.isfinite, (*cosines, cosine_of_mean))):
         return "its gradient is 0 or not finite there"
+    return GradientAgreement(
+        n_negatives=n_negatives,
+        n_draws=n,
+        cosine=_quartiles(cosines),
+        cosine_of_mean=cosine_of_mean,
+        bias=_distance(mean, exact) / norm,
+        bias_floor=math.sqrt(variance / n) / norm,
+        variance=variance / norm**2,
+    )
 
 
 def _support(layer: Any, hidden: torch.Tensor, target: torch.Tensor) -> Support | str:
-    """Count the classes with a gradient in the scores of up to 64 rows.
+    """Count the classes with a gradient in the scores of up to 64 rows, fewer where C is large.
 
     The scores of n rows are given to the layer as its weights, and n unit vectors as its input:
     then the gradient in its weights is that in the scores.
     """
     if _family(layer) != "exact" or not {"weight"} <= set(layer._parameters) <= {"weight", "bias"}:
         return "it does not look at every class, each with a row of weights"
-    n = min(len(target), max(8, min(_SUPPORT_ROWS, _SUPPORT_SCORES // layer.n_classes)))
+    n = min(len(target), max(8, min(_SUPPORT_ROWS, _CHUNK_SCORES // layer.n_classes)))
     hidden, target = hidden[:n], target[:n]
     unit, rows = copy.copy(layer), torch.eye(n, dtype=hidden.dtype, device=hidden.device)
     with torch.no_grad():
