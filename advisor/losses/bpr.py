@@ -75,6 +75,15 @@ CARD = LossCard(
             "::test_the_optimum_has_the_form_of_the_card[bpr-popularity]",
         ),
         Claim(
+            topic="minimiser",
+            statement="More draws, for each row or shared, do not change it.",
+            status="proved",
+            condition="their losses are averaged; K = 2",
+            source="checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[bpr-shared]",
+        ),
+        Claim(
             topic="order",
             statement="With a uniform proposal it orders the classes strictly as p does.",
             status="proved",

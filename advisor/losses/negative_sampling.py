@@ -93,6 +93,35 @@ CARD = LossCard(
             "::test_one_uniform_negative_leaves_scores_log_c_above_log_p",
         ),
         Claim(
+            topic="minimiser",
+            statement="With calibration t it is log(p / q) - log(K / beta), beta = 1 - t (1 - "
+            "K / (C - 1)).",
+            status="proved",
+            condition="as above",
+            source="derived here, checked by enumeration; Petrov & Macdonald 2023 (recalled)",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[negative_sampling-gbce]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="With t = 1 and a uniform proposal it is log p + log(C / (C - 1)): "
+            "calibrated but for a factor near 1.",
+            status="proved",
+            condition="K < C, as above",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[negative_sampling-calibrated]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="Draws for each row have the same minimiser as shared ones.",
+            status="proved",
+            condition="as above",
+            source="checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[negative_sampling-per_row]",
+        ),
+        Claim(
             topic="order",
             statement="With a uniform proposal it orders the classes strictly as p does.",
             status="proved",
@@ -140,6 +169,15 @@ CARD = LossCard(
             source="theory notes 2.3",
             check="tests/theory/test_smoothness.py"
             "::test_the_gradient_is_as_smooth_as_the_card_says[negative_sampling-twice]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="With calibration the constant is (beta + the largest multiplicity) / 4.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="derived here",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[negative_sampling-gbce]",
         ),
         Claim(
             topic="smoothness",

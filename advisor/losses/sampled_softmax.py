@@ -98,7 +98,7 @@ CARD = LossCard(
             topic="minimiser",
             statement="Without correction it is s = log(p / q) + c.",
             status="proved",
-            condition="any K >= 1; harmless only where q is uniform",
+            condition="any K >= 1; the order of p only where q is uniform",
             source="theory notes 2.1, derived and checked by enumeration",
             check="tests/theory/test_minimisers.py"
             "::test_the_optimum_has_the_form_of_the_card[sampled_softmax-none]",
@@ -111,6 +111,34 @@ CARD = LossCard(
             source="theory notes 2.1, checked by enumeration",
             check="tests/theory/test_minimisers.py"
             "::test_importance_correction_comes_closer_to_log_p_with_more_draws",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="Draws for each row have the same minimiser as shared ones.",
+            status="proved",
+            condition="correction 'both'",
+            source="checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[sampled_softmax-per_row]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="With the targets of the batch's other rows as negatives it is log p + "
+            "c too.",
+            status="proved",
+            condition="correction 'both', q the frequency of the targets, rows independent",
+            source="theory notes 2.1, checked by enumeration of batches of 3",
+            check="tests/theory/test_negatives.py"
+            "::test_targets_of_the_batch_as_negatives_give_log_p_with_the_correction",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="Without correction those give log(p / q) + c.",
+            status="proved",
+            condition="rows independent",
+            source="theory notes 2.1, checked by enumeration of batches of 3",
+            check="tests/theory/test_negatives.py"
+            "::test_targets_of_the_batch_as_negatives_give_log_p_over_q_without_it",
         ),
         Claim(
             topic="order",
@@ -129,15 +157,6 @@ CARD = LossCard(
             source="theory notes 2.1, checked by enumeration",
             check="tests/theory/test_minimisers.py"
             "::test_the_optimum_orders_the_classes_as_p[sampled_softmax-none-uniform]",
-        ),
-        Claim(
-            topic="order",
-            statement="Without correction a popularity proposal orders by p / q, not by p.",
-            status="proved",
-            condition="q not uniform",
-            source="theory notes 2.1, checked by enumeration",
-            check="tests/theory/test_minimisers.py"
-            "::test_a_popularity_proposal_without_log_q_misorders[sampled_softmax-none]",
         ),
         Claim(
             topic="order",
@@ -160,19 +179,20 @@ CARD = LossCard(
             "::test_corrected_scores_follow_p_and_uncorrected_p_over_q",
         ),
         Claim(
-            topic="smoothness",
-            statement="The gradient in the scores is Lipschitz with constant 1/2.",
-            status="proved",
-            condition="l2 norm, one example, distinct draws",
-            source="theory notes 2.1",
-            check="tests/theory/test_smoothness.py"
-            "::test_the_gradient_is_as_smooth_as_the_card_says[sampled_softmax]",
+            topic="order",
+            statement="With proposal 'hard' classes of different p can tie: here all but the "
+            "one of p = .7.",
+            status="measured",
+            condition="K = 1 of a pool of 3, four classes",
+            source="theory notes 2.1 (T11), minimised over all pools",
+            check="tests/theory/test_negatives.py"
+            "::test_the_highest_of_a_pool_as_negative_ties_classes_of_different_p",
         ),
         Claim(
             topic="smoothness",
-            statement="It stays 1/2 where a class is drawn twice and the target is drawn.",
+            statement="The gradient in the scores is Lipschitz with constant 1/2.",
             status="proved",
-            condition="l2 norm, one example",
+            condition="l2 norm, one example; classes drawn twice and hits of the target too",
             source="theory notes 2.1",
             check="tests/theory/test_smoothness.py"
             "::test_the_gradient_is_as_smooth_as_the_card_says[sampled_softmax-hits]",
@@ -191,19 +211,11 @@ CARD = LossCard(
             statement="Its bias against softmax and its variance fall as 1 / K, and are those "
             "of the delta method.",
             status="proved",
-            condition="correction 'importance', no hits of the target, K well above V",
+            condition="correction 'importance', K well above V; K (1 - q_y) draws in place of "
+            "K where the target can be drawn",
             source="theory notes 2.1, delta method, checked by enumeration for K = 8 to 64",
             check="tests/theory/test_gradients.py"
             "::test_bias_and_variance_fall_as_one_over_k_and_follow_the_card",
-        ),
-        Claim(
-            topic="gradient bias",
-            statement="With hits of the target the same holds with K (1 - q_y) draws.",
-            status="proved",
-            condition="correction 'importance', K well above V",
-            source="derived here, checked by enumeration",
-            check="tests/theory/test_gradients.py"
-            "::test_hits_of_the_target_leave_fewer_draws_to_the_formulas",
         ),
         Claim(
             topic="gradient bias",
@@ -270,16 +282,6 @@ CARD = LossCard(
             condition="independent normal scores",
             source="theory notes 2.1 (T21)",
             check="tests/theory/test_gradients.py::test_sharper_scores_need_more_negatives",
-        ),
-        Claim(
-            topic="gradient variance",
-            statement="At equal scores the total variance over the draws is K (1 - 1/C) / (K "
-            "+ 1)^2.",
-            status="proved",
-            condition="correction 'both', q uniform",
-            source="derived here, checked by enumeration",
-            check="tests/theory/test_gradients.py"
-            "::test_near_flat_scores_the_variance_falls_with_k[sampled_softmax]",
         ),
     ),
     sources=(

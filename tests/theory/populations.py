@@ -8,7 +8,7 @@ enumerated with their probabilities.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -71,10 +71,10 @@ class Population:
             yield 1.0
             return
         classes = [j for j, chance in enumerate(self.q.tolist()) if chance]
-        n_drawn = self.layer.n_negatives
+        n_drawn = getattr(self.layer, "pool_size", None) or self.layer.n_negatives
         for drawn in itertools.combinations_with_replacement(classes, n_drawn):
             self.layer.proposal.drawn = drawn
-            yield _probability(drawn, self.q)
+            yield chance_of(drawn, self.q)
 
     def risk(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
         """Mean loss of a batch, expected over the draws."""
@@ -94,6 +94,10 @@ class Population:
 
     def minimise_batch(self, hidden: torch.Tensor, target: Target) -> torch.Tensor:
         """The same of any batch."""
+        return self.minimise_risk(lambda: self.risk(hidden, target))
+
+    def minimise_risk(self, risk: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """The same of any risk."""
         optimiser = torch.optim.LBFGS(
             self.layer.parameters(),
             max_iter=1000,
@@ -105,9 +109,9 @@ class Population:
 
         def closure() -> torch.Tensor:
             self.layer.zero_grad()
-            risk = self.n_laws * self.risk(hidden, target)
-            risk.backward()
-            return risk
+            found = self.n_laws * risk()
+            found.backward()
+            return found
 
         optimiser.step(closure)
         return self.layer.scores(self.hidden).detach()
@@ -188,8 +192,8 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.double)
 
 
-def _probability(drawn: tuple[int, ...], q: torch.Tensor) -> float:
-    """Of a multiset of independent draws."""
+def chance_of(drawn: tuple[int, ...], q: torch.Tensor) -> float:
+    """Of a multiset of independent draws from q."""
     ways = math.factorial(len(drawn))
     for multiplicity in Counter(drawn).values():
         ways //= math.factorial(multiplicity)

@@ -44,11 +44,29 @@ def _log_p_over_2q(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (p / (2 * q)).log()
 
 
+def _gbce(calibration: float) -> Form:
+    """Of two draws: log(p / q) - log(2 / beta)."""
+
+    def form(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+        rate = 2 / (len(q) - 1)
+        beta = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+        return (p / q).log() - math.log(2 / beta)
+
+    return form
+
+
+def _calibrated(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return p.log() + math.log(len(q) / (len(q) - 1))
+
+
 CASES = {
     "softmax": Case("softmax", {}, _log_p, True),
     "sparsemax": Case("sparsemax", {}, lambda p, q: p, True),
     "rg2": Case("rg2", {}, lambda p, q: p.shape[1] * p - 1, False),
     "sampled_softmax": Case("sampled_softmax", {"n_negatives": 2}, _log_p, True),
+    "sampled_softmax-per_row": Case(
+        "sampled_softmax", {"n_negatives": 2, "negatives": "per_row"}, _log_p, True
+    ),
     "sampled_softmax-none": Case(
         "sampled_softmax", {"n_negatives": 2, "correction": "none"}, _log_p_over_q, True
     ),
@@ -61,10 +79,25 @@ CASES = {
     "negative_sampling-popularity": Case(
         "negative_sampling", {"n_negatives": 2}, _log_p_over_2q, False
     ),
+    "negative_sampling-gbce": Case(
+        "negative_sampling", {"n_negatives": 2, "calibration": 0.6}, _gbce(0.6), False
+    ),
+    "negative_sampling-calibrated": Case(
+        "negative_sampling",
+        {"n_negatives": 2, "calibration": 1.0},
+        _calibrated,
+        False,
+        uniform=True,
+    ),
+    "negative_sampling-per_row": Case(
+        "negative_sampling", {"n_negatives": 2, "negatives": "per_row"}, _log_p_over_2q, False
+    ),
     "nce": Case("nce", {"n_negatives": 2}, _log_p, False),
     "nce-per_row": Case("nce", {"n_negatives": 2, "negatives": "per_row"}, _log_p, False),
     "bpr": Case("bpr", {"n_negatives": 1}, _log_p_over_q, True, uniform=True),
     "bpr-popularity": Case("bpr", {"n_negatives": 1}, _log_p_over_q, True),
+    "bpr-two": Case("bpr", {"n_negatives": 2}, _log_p_over_q, True),
+    "bpr-shared": Case("bpr", {"n_negatives": 2, "negatives": "shared"}, _log_p_over_q, True),
 }
 ORDERED = (
     "softmax",
@@ -73,6 +106,7 @@ ORDERED = (
     "sampled_softmax",
     "sampled_softmax-none-uniform",
     "negative_sampling",
+    "negative_sampling-calibrated",
     "nce",
     "bpr",
 )

@@ -18,6 +18,7 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], float]] = {
     "sampled_softmax-hits": ("sampled_softmax", {}, (0, 1, 1), 0.5),
     "negative_sampling": ("negative_sampling", {}, (0, 1, 2), 0.5),
     "negative_sampling-twice": ("negative_sampling", {}, (0, 0, 1), 0.75),
+    "negative_sampling-gbce": ("negative_sampling", {"calibration": 1.0}, (0, 1, 2), 0.4),
     "nce": ("nce", {}, (0, 1, 2), 0.5),
     "nce-twice": ("nce", {}, (0, 0, 1), 0.75),
     "bpr": ("bpr", {}, (1,), 0.5),
