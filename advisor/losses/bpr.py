@@ -213,7 +213,8 @@ def step_flop(shape: StepShape, settings: Settings) -> float:
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
-    """Parameters and two moments of every class, and the touched rows; float32."""
+    """Parameters, their block with two moments, what draws; touched rows, scores; float32."""
     b, d, k = shape.batch_size, shape.embedding_dim, _n_negatives(shape, settings)
-    touched = 10 * _n_touched(shape, settings) * (d + 1)
-    return 4.0 * (3 * shape.n_classes * (d + 1) + touched + 4 * b * k)
+    touched = _n_touched(shape, settings)
+    rows = 3 * touched + 5 * min(touched, shape.n_classes)  # gathered; then updated, each once
+    return 4.0 * (4 * shape.n_classes * (d + 2) + rows * (d + 1) + 6 * b * k)

@@ -51,7 +51,7 @@ def test_given_values_replace_the_default_ones() -> None:
         ({"softmax": {"weight_decay": []}}, "no value given; allowed are numbers from 0 to 10"),
         ({"bpr": {"n_negatives": [1.5]}}, "1.5 given; allowed are whole numbers from 1"),
         ({"bpr": {"n_negatives": [0]}}, "0 given; allowed are whole numbers from 1"),
-        ({"bpr": {"proposal": ["hard"]}}, "'hard' given; allowed are uniform, popularity"),
+        ({"bpr": {"proposal": ["hard"]}}, "'hard' given; allowed are uniform, popularity, mixed"),
         ({"sampled_softmax": {"correction": [1]}}, "1 given; allowed are both, importance, none"),
     ],
 )
@@ -69,6 +69,42 @@ def test_the_baseline_is_checked_like_a_candidate() -> None:
     unknown = Baseline(loss="softmax", settings={"rate": 1.0})
     with pytest.raises(TaskInvalidError, match=r"baseline.settings: unknown setting 'rate'"):
         candidates(_task(baseline=unknown), STATISTICS)
+
+
+HARD = {"proposal": ["hard"], "correction": ["none"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"proposal": ["hard"]}, "sampled_softmax.proposal: proposal 'hard' has no log q for corr"),
+        ({**HARD, "negatives": ["per_row"]}, "'hard' draws for the batch as a whole; use"),
+        ({"proposal": ["in_batch"], "negatives": ["per_row"]}, "'in_batch' draws for the batch"),
+        (
+            {**HARD, "n_negatives": [80], "pool_size": [50]},
+            "80 cannot be taken from a pool_size of",
+        ),
+        ({"proposal": ["popularity", "hard"], "correction": ["both"]}, "'hard' has no log q"),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_refused_with_the_reason(
+    settings: dict, says: str
+) -> None:
+    with pytest.raises(TaskInvalidError, match=says):
+        candidates(_task(settings={"sampled_softmax": settings}), STATISTICS)
+    if all(len(values) == 1 for values in settings.values()):
+        chosen = {name: value for name, (value,) in settings.items()}
+        baseline = Baseline(loss="sampled_softmax", settings=chosen)
+        with pytest.raises(TaskInvalidError, match=r"baseline.settings: "):
+            candidates(_task(baseline=baseline), STATISTICS)
+
+
+def test_a_grid_keeps_the_combinations_that_make_sense() -> None:
+    given = {"proposal": ["popularity", "hard"], "correction": ["both", "none"]}
+    asked = _task(include=["sampled_softmax"], settings={"sampled_softmax": given})
+    found = candidates(asked, STATISTICS)["sampled_softmax"]
+    combinations = {(c.settings["proposal"], c.settings["correction"]) for c in found}
+    assert combinations == {("popularity", "both"), ("popularity", "none"), ("hard", "none")}
 
 
 def test_unknown_losses_and_nothing_left_are_refused() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from profiler.proposals import Popularity, Uniform, build_proposal
+from profiler.proposals import Hard, Popularity, Uniform, build_proposal
 
 COUNTS = [
     torch.tensor([5]),
@@ -43,8 +43,47 @@ def test_a_class_never_seen_can_be_drawn_and_has_a_finite_log_q() -> None:
     assert set(proposal.sample(2000, torch.Generator().manual_seed(0)).tolist()) == {0, 1, 2}
 
 
+def test_mixed_draws_half_of_the_time_uniformly() -> None:
+    counts = torch.tensor([90, 9, 1, 0])
+    mixed = build_proposal("mixed", 4, class_counts=counts)
+    popular = build_proposal("popularity", 4, class_counts=counts)
+    every = torch.arange(4)
+    expected = (popular.log_q(every).exp() + 1 / 4) / 2
+    torch.testing.assert_close(mixed.log_q(every).exp(), expected)
+    drawn = mixed.sample(100_000, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(torch.bincount(drawn) / 1e5, expected, rtol=0, atol=0.006)
+
+
+def test_in_batch_has_the_law_of_popularity() -> None:
+    counts = torch.tensor([5, 3, 2])
+    in_batch = build_proposal("in_batch", 3, class_counts=counts, popularity_power=0.5)
+    assert in_batch.in_batch
+    chances = in_batch.log_q(torch.arange(3)).exp()
+    torch.testing.assert_close(chances, torch.tensor([0.5, 0.3, 0.2]))
+
+
+def test_hard_draws_a_uniform_pool_and_has_no_log_q() -> None:
+    hard = build_proposal("hard", 50, class_counts=None, pool_size=20)
+    assert isinstance(hard, Hard)
+    assert hard.pool_size == 20
+    assert not hasattr(hard, "log_q")
+    assert hard.sample(1000, torch.Generator().manual_seed(0)).unique().numel() == 50
+    assert build_proposal("hard", 50).pool_size == 50
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_log_q_keeps_its_precision_whatever_the_layer_is_cast_to(dtype: torch.dtype) -> None:
+    counts, every = torch.arange(1, 1001), torch.arange(1000)
+    proposal = Popularity(counts, 0.75)
+    before = proposal.log_q(every)
+    assert torch.equal(proposal.to(dtype).log_q(every), before)
+    expected = (counts.double() ** 0.75 / (counts.double() ** 0.75).sum()).log()
+    torch.testing.assert_close(before.double(), expected, rtol=1e-6, atol=0)
+
+
 def test_log_q_sums_to_one() -> None:
-    for proposal in (Uniform(7), Popularity(torch.arange(7), 0.75)):
+    mixed = build_proposal("mixed", 7, class_counts=torch.arange(7))
+    for proposal in (Uniform(7), Popularity(torch.arange(7), 0.75), mixed):
         assert proposal.log_q(torch.arange(7)).exp().sum().item() == pytest.approx(1)
 
 
