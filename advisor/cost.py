@@ -63,7 +63,10 @@ def cost_of(
 
 def price_bytes(candidate: Candidate, task: Task, statistics: TaskStatistics) -> int:
     """Peak bytes by the card's formula, with the encoder's embedding, gradient and moments."""
-    encoder = 4 * 4 * statistics.n_rows * task.model.embedding_dim
+    # What the encoder embeds: rows, or the tokens it reads, which are the classes.
+    reads_classes = task.kind in ("sequences", "text")
+    n_embedded = statistics.n_classes if reads_classes else statistics.n_rows
+    encoder = 4 * 4 * n_embedded * task.model.embedding_dim
     layer = known_loss(candidate.loss).step_bytes(
         _shape(task.training.batch_size, task, statistics), candidate.settings
     )
@@ -85,7 +88,8 @@ def _scaled(candidate: Candidate, profile: Profile, task: Task, statistics: Task
     known = known_loss(candidate.loss)
     ours = known.step_flop(_shape(profile.batch_size, task, statistics), candidate.settings)
     dim, size = profile.embedding_dim, profile.statistics.n_classes
-    shape = StepShape(batch_size=profile.batch_size, n_classes=size, embedding_dim=dim)
+    rows = _rows(profile.batch_size, profile.statistics)
+    shape = StepShape(batch_size=rows, n_classes=size, embedding_dim=dim)
     theirs = known.step_flop(shape, profile.candidate.settings)
     ratio = ours / theirs
     # Less than all of a step grows with its flop: the interval reaches back to "nothing does".
@@ -138,10 +142,15 @@ def _priced(
 
 def _shape(batch_size: int, task: Task, statistics: TaskStatistics) -> StepShape:
     return StepShape(
-        batch_size=batch_size,
+        batch_size=_rows(batch_size, statistics),
         n_classes=statistics.n_classes,
         embedding_dim=task.model.embedding_dim,
     )
+
+
+def _rows(batch_size: int, statistics: TaskStatistics) -> int:
+    """Rows of hidden in a step."""
+    return max(1, round(batch_size * statistics.targets_per_example))
 
 
 def _per_example(step: Interval | None, batch_size: int) -> Interval | None:

@@ -6,13 +6,20 @@ Everything is checked at this door, all faults at once; inside, nothing is check
 import hashlib
 import math
 import re
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from advisor.value import Interval, Value
 
-Kind = Literal["interactions", "description"]
+Kind = Literal["interactions", "sequences", "text", "description"]
+Split = Literal["random", "leave_one_out", "temporal"]
+Format = Literal["csv", "tsv", "parquet", "inter", "text"]
+SPLITS: dict[str, tuple[Split, ...]] = {
+    "interactions": ("random",),
+    "sequences": ("leave_one_out", "temporal"),
+}
+_METRIC_OF_KIND = {"text": "perplexity"}
 SettingValue = bool | int | float | str
 _LEAST_SCORE = 1e-9
 
@@ -114,15 +121,19 @@ class Columns(Value):
     user: str | None = None
     item: str | None = None
     time: str | None = None
+    token: str | None = None
     split: str | None = None
 
 
 class DataSource(Value):
-    """A file of interactions: csv, tsv, parquet or RecBole .inter, by its ending or by `format`."""
+    """A file, its format by its ending or by `format`; `split` is the rule where there is one."""
 
     path: str = Field(min_length=1)
-    format: Literal["csv", "tsv", "parquet", "inter"] | None = None
+    format: Format | None = None
     columns: Columns = Columns()
+    split: Split | None = Field(default=None, description="the kind's first one if not given")
+    tokenizer: Literal["word", "bpe"] = Field(default="word", description="of raw text")
+    vocabulary_size: int | None = Field(default=None, ge=2, description="tokens kept at most")
 
 
 class TaskStatistics(Value):
@@ -131,11 +142,14 @@ class TaskStatistics(Value):
     n_rows: int = Field(ge=1, description="users")
     n_classes: int = Field(ge=2)
     n_examples: int = Field(ge=1, description="training examples: (user, positive) pairs")
+    targets_per_example: float = Field(
+        default=1.0, gt=0, description="classes told per training example: those of a sequence"
+    )
     class_gini: float = Field(default=0.5, ge=0, le=1, description="skew of the class counts")
 
     @property
     def positives_per_row(self) -> float:
-        return self.n_examples / self.n_rows
+        return self.n_examples * self.targets_per_example / self.n_rows
 
 
 class Model(Value):
@@ -143,6 +157,18 @@ class Model(Value):
 
     embedding_dim: int = Field(default=64, ge=1, le=65536)
     bias: bool = True
+    sequence_length: int = Field(default=50, ge=1, le=4096, description="tokens read at once")
+    n_layers: int = Field(default=2, ge=1, le=64, description="of the transformer")
+    n_heads: int = Field(default=2, ge=1, le=64)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_share_the_dimensions(self) -> Self:
+        if self.embedding_dim % self.n_heads and "n_heads" in self.model_fields_set:
+            raise ValueError(
+                f"embedding_dim {self.embedding_dim} is not a multiple of n_heads {self.n_heads}"
+            )
+        return self
 
 
 class Training(Value):
@@ -223,6 +249,12 @@ class Task(Value):
     baseline: Baseline = Baseline(loss="softmax")
     trade: Trade = Trade()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_of_the_kind(cls, given: Any) -> Any:
+        metric = _METRIC_OF_KIND.get(given.get("kind")) if isinstance(given, dict) else None
+        return {"metric": metric, **given} if metric else given
+
     @field_validator("metric")
     @classmethod
     def _metric_is_known(cls, text: str) -> str:
@@ -234,6 +266,10 @@ class Task(Value):
             raise ValueError("kind 'description' needs statistics: n_rows, n_classes, n_examples")
         if self.kind != "description" and self.data is None:
             raise ValueError(f"kind {self.kind!r} needs data: a path and, if unusual, its columns")
+        split, allowed = self.data and self.data.split, SPLITS.get(self.kind, ())
+        if split is not None and split not in allowed:
+            found = ", ".join(allowed) or "none: the kind has its own rule"
+            raise ValueError(f"data.split {split!r} given for kind {self.kind!r}; allowed: {found}")
         return self
 
     @property

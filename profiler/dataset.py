@@ -21,7 +21,7 @@ from advisor.errors import DataInvalidError
 from advisor.task import DataSource, Kind, Model, TaskStatistics
 from advisor.value import Value
 from profiler.readers import format_of
-from profiler.readers.interactions import check_is_file
+from profiler.readers.table import check_is_file
 
 CACHE_VERSION = 2
 SUMMARY = "summary.json"
@@ -93,6 +93,11 @@ class Dataset(Protocol):
     def n_classes(self) -> int: ...
 
     @property
+    def targets_per_example(self) -> float:
+        """Rows of hidden that a training example gives, on average."""
+        ...
+
+    @property
     def class_counts(self) -> NDArray[np.int64]:
         """int64[C], how often training names each class; 0 for one seen only elsewhere."""
         ...
@@ -118,7 +123,7 @@ class Reading(NamedTuple):
 
 
 def prepare_dataset(
-    source: DataSource, cache_dir: str, kind: Kind = "interactions"
+    source: DataSource, cache_dir: str, kind: Kind = "interactions", model: Model | None = None
 ) -> PreparedData:
     """Read, split and cache the source; the same bytes, columns and format are read only once.
 
@@ -139,10 +144,17 @@ def prepare_dataset(
         }
         _write(dataset_dir, reading.arrays, summary)
     summary = json.loads((dataset_dir / SUMMARY).read_text(encoding="utf-8"))
+    dataset = open_dataset(str(dataset_dir), model)
+    counted = {
+        "n_examples": dataset.n_examples,
+        "targets_per_example": dataset.targets_per_example,
+    }
+    if dataset.n_examples < 1:
+        raise DataInvalidError(f"{source.path!r} leaves no training example for this model")
     return PreparedData(
         dataset_dir=str(dataset_dir),
         fingerprint=fingerprint,
-        statistics=summary["statistics"],
+        statistics=TaskStatistics(**{**summary["statistics"], **counted}),
         notes=summary["notes"],
     )
 

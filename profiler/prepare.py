@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
-from advisor.task import DataSource, Kind, Task
+from advisor.task import DataSource, Kind, Model, Task
 from profiler.dataset import PreparedData, prepare_dataset
 from profiler.isolation import ChildFailedError, in_child
 from profiler.workspace import Workspace
@@ -28,7 +28,7 @@ def prepare_within(
         raise TaskInvalidError(
             f"kind {task.kind!r} holds no data to train on; give kind 'interactions' with data"
         )
-    data = _read(task.data, task.kind, workspace, limit_seconds, should_stop)
+    data = _read(task.data, task, workspace, limit_seconds, should_stop)
     return Prepared(
         task=task,
         task_fingerprint=task.fingerprint(data.fingerprint),
@@ -41,7 +41,7 @@ def prepare_within(
 
 def _read(
     source: DataSource,
-    kind: Kind,
+    task: Task,
     workspace: Workspace,
     limit_seconds: float,
     should_stop: Callable[[], bool],
@@ -49,7 +49,8 @@ def _read(
     arguments = {
         "source": source,
         "cache_dir": str(workspace.datasets_dir),
-        "kind": kind,
+        "kind": task.kind,
+        "model": task.model,
     }
     function = "profiler.prepare:read_in_child"
     try:
@@ -68,6 +69,8 @@ def _read(
     return data
 
 
-def read_in_child(source: DataSource, cache_dir: str, kind: Kind) -> Iterator[PreparedData]:
+def read_in_child(
+    source: DataSource, cache_dir: str, kind: Kind, model: Model
+) -> Iterator[PreparedData]:
     """The child's side of `prepare`."""
-    yield prepare_dataset(source, cache_dir, kind)
+    yield prepare_dataset(source, cache_dir, kind, model)

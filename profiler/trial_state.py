@@ -62,7 +62,9 @@ class TrialState:
 
     def hidden(self, inputs: Inputs) -> torch.Tensor:
         """Hidden vectors [R, D] of the encoder's inputs."""
+        self.encoder.eval()
         hidden: torch.Tensor = self.encoder(*_tensors(inputs))
+        self.encoder.train()
         return hidden
 
     def score(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -92,6 +94,7 @@ class TrialState:
             "modules": self._modules.state_dict(),
             "optimisers": [o.state_dict() for o in self._optimisers],
             "generator": self.generator.get_state(),
+            "dropout": torch.get_rng_state(),  # what else a step draws comes from torch's own
             "examples": self.examples,
         }
         torch.save(state, partial)
@@ -104,6 +107,7 @@ class TrialState:
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["dropout"])
         self.examples = state["examples"]
 
     def _next_batch(self) -> NDArray[np.int64]:

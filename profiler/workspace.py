@@ -37,8 +37,9 @@ class Workspace:
         A small step is done before a second thread has woken up: on ML-100K (0.3 GFLOP) two
         threads were half as fast as one, and less still with anything else running.
         """
-        task, n_classes = prepared.task, prepared.statistics.n_classes
-        flop = 6.0 * task.training.batch_size * n_classes * task.model.embedding_dim
+        task, statistics = prepared.task, prepared.statistics
+        n_rows = task.training.batch_size * statistics.targets_per_example
+        flop = 6.0 * n_rows * statistics.n_classes * task.model.embedding_dim
         return int(min(self.device.n_threads, max(1, 1 + flop // _FLOP_PER_THREAD)))
 
     def states_dir(self, task_fingerprint: str) -> Path:

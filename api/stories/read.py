@@ -12,7 +12,7 @@ from api.stories.service import Service
 from profiler.dataset import resolve_inside
 from profiler.prepare import prepare
 from profiler.readers import format_of
-from profiler.readers.interactions import check_is_file
+from profiler.readers.table import check_is_file
 
 READ_AT_ONCE_BYTES = 64 * 2**20
 _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2, n_examples=1)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from profiler.dataset import Dataset
 
-_OF_KIND = {"interactions": "factorisation"}
+_OF_KIND = {"interactions": "factorisation", "sequences": "transformer", "text": "transformer"}
 
 
 def build_encoder(task: Task, dataset: "Dataset") -> "nn.Module":

@@ -6,7 +6,7 @@ what the row has seen in training.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,8 @@ from advisor.errors import DataInvalidError
 from advisor.task import DataSource, Model, TaskStatistics
 from profiler import splits
 from profiler.dataset import Csr, Evaluation, Inputs, Part, Reading, Target, chosen_part
-from profiler.readers import read_interactions
-
-if TYPE_CHECKING:
-    import polars as pl
+from profiler.readers import read_table
+from profiler.readers.numbers import numbered
 
 RULE_VERSION = splits.RULE_VERSION
 
@@ -43,6 +41,10 @@ class Interactions:
     @property
     def n_examples(self) -> int:
         return len(self.train_rows)
+
+    @property
+    def targets_per_example(self) -> float:
+        return 1.0
 
     @property
     def n_rows(self) -> int:
@@ -83,9 +85,9 @@ def opened(arrays: dict[str, NDArray[Any]], model: Model) -> Interactions:
 
 def read(source: DataSource, path: Path) -> Reading:
     """Number, split and count; raises DataInvalidError for what cannot be used."""
-    frame, notes = read_interactions(source, path)
-    rows, n_rows = _numbered(frame, "user")
-    classes, n_classes = _numbered(frame, "item")
+    frame, notes = read_table(source, path, ("user", "item", "split"), ("user", "item"))
+    rows, n_rows = numbered(frame, "user")
+    classes, n_classes = numbered(frame, "item")
     given = frame["split"].to_numpy() if "split" in frame.columns else None
     where = repr(source.path)
     if n_classes < 2:
@@ -119,14 +121,6 @@ def read(source: DataSource, path: Path) -> Reading:
         class_gini=splits.gini(class_counts),
     )
     return Reading(arrays, statistics, more)
-
-
-def _numbered(frame: "pl.DataFrame", name: str) -> tuple[NDArray[np.int32], int]:
-    """Ids as int32 from 0 by first appearance, and how many there are."""
-    ids = frame.select(name)
-    distinct = ids.unique(maintain_order=True).with_row_index("number")
-    numbers = ids.join(distinct, on=name, how="left", maintain_order="left")["number"]
-    return numbers.to_numpy().astype(np.int32), distinct.height
 
 
 def _parts(

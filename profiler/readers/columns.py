@@ -7,7 +7,7 @@ from typing import Literal
 from advisor.errors import DataInvalidError
 from advisor.task import Columns
 
-Field = Literal["user", "item", "time", "split"]
+Field = Literal["user", "item", "time", "token", "split"]
 
 # Compared in lower case without spaces, dashes or underscores; earlier names win. A split is never
 # guessed: taking a column for one silently would change what is trained on.
@@ -28,18 +28,22 @@ COMMON_NAMES: dict[Field, tuple[str, ...]] = {
         *("time", "timestamp", "ts", "date", "datetime", "unixtime", "unixtimestamp"),
         *("unixreviewtime", "eventtime", "createdat", "orderdate", "invoicedate", "day"),
     ),
+    "token": ("token", "tokenid", "tokens", "id"),
     "split": (),
 }
-REQUIRED: tuple[Field, ...] = ("user", "item")
 
 
 def choose_columns(
-    found: Sequence[str], columns: Columns, fields: Sequence[Field], where: str
+    found: Sequence[str],
+    columns: Columns,
+    fields: Sequence[Field],
+    required: Sequence[Field],
+    where: str,
 ) -> tuple[dict[Field, str], list[str]]:
     """Returns the column of each field that the file has, and a note for each guess.
 
-    Raises DataInvalidError for a mapped column that is not there, a user or item column that
-    nothing suggests, and one column mapped to both.
+    Raises DataInvalidError for a mapped column that is not there, a required one that nothing
+    suggests, and one column mapped to both user and item.
     """
     chosen: dict[Field, str] = {}
     notes: list[str] = []
@@ -63,7 +67,7 @@ def choose_columns(
             chosen[field] = guess
             taken.add(guess)
             notes.append(f"column {guess!r} was taken for the {field}, by its name")
-    missing: list[Field] = [field for field in REQUIRED if field in fields and field not in chosen]
+    missing: list[Field] = [field for field in required if field not in chosen]
     if missing:
         raise DataInvalidError(_nothing_suggests(missing, found, where))
     return chosen, notes

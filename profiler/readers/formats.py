@@ -1,12 +1,9 @@
 """Which format a file is in: as the task says, else by the file's ending."""
 
 from pathlib import PurePath
-from typing import Literal
 
 from advisor.errors import DataInvalidError
-from advisor.task import DataSource
-
-Format = Literal["csv", "tsv", "parquet", "inter"]
+from advisor.task import DataSource, Format
 
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",
@@ -17,6 +14,8 @@ ENDINGS: dict[str, Format] = {
     ".inter.gz": "inter",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".txt": "text",
+    ".txt.gz": "text",
 }
 
 
@@ -30,5 +29,5 @@ def format_of(source: DataSource) -> Format:
             return file_format
     raise DataInvalidError(
         f"{source.path!r} has no known ending; known are {', '.join(ENDINGS)}, "
-        f"or say data.format: csv, tsv, parquet or inter"
+        f"or say data.format: csv, tsv, parquet, inter or text"
     )

@@ -8,10 +8,13 @@ import pytest
 from tests.cli.command import run, write_task
 
 TASKS = {
-    "metric": ("ndcg@x", "metric: unknown metric 'ndcg@x'; allowed are ndcg@K, recall@K, mrr"),
+    "metric": ("ndcg@x", "metric: unknown metric 'ndcg@x'; allowed are ndcg@K, recall@K, hit@K"),
     "horizon": ("{epochs: -3}", "horizon.epochs: -3 given; it must be greater than 0"),
     "training": ("{batch_size: .nan}", "training.batch_size: nan given; it must be a finite"),
-    "kind": ("pictures", "kind: 'pictures' given; it must be 'interactions' or 'description'"),
+    "kind": (
+        "pictures",
+        "kind: 'pictures' given; it must be 'interactions', 'sequences', 'text' or 'description'",
+    ),
     "colour": ("red", "colour: unknown key; allowed are name, kind, data"),
     "losses": ("{exclude: [softmux]}", "unknown loss 'softmux'; known are bpr, "),
     "data": ("{path: none.csv}", "data.path: there is no file 'none.csv'"),

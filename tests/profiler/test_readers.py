@@ -6,14 +6,14 @@ import polars as pl
 import pytest
 
 from advisor.task import Columns, DataSource
-from profiler.readers import read_interactions
+from profiler.readers import read_table
 
 PAIRS = {"user": [7, 7, 9], "item": ["a", "b", "a"]}
 
 
 def read(path, file_format=None, fields=("user", "item", "split"), **columns):
     source = DataSource(path=str(path), format=file_format, columns=Columns(**columns))
-    return read_interactions(source, path, fields)
+    return read_table(source, path, fields, ("user", "item"))
 
 
 def written(tmp_path, content, name="orders.csv"):

@@ -7,7 +7,7 @@ import pytest
 
 from advisor.errors import DataInvalidError
 from advisor.task import Columns, DataSource
-from profiler.readers import read_interactions
+from profiler.readers import read_table
 
 LATIN = "user,item\n1,caf\xe9\n".encode("latin-1")
 BAD_CONTENTS = {
@@ -56,7 +56,7 @@ BAD_CONTENTS = {
 def read(path, monkeypatch, **columns):
     monkeypatch.chdir(path.parent)
     source = DataSource(path=path.name, columns=Columns(**columns))
-    return read_interactions(source, path)
+    return read_table(source, path, ("user", "item", "split"), ("user", "item"))
 
 
 def message(path, monkeypatch, **columns):

@@ -72,5 +72,5 @@ def test_a_saved_state_holds_tensors_and_numbers_only(prepared: Prepared, tmp_pa
     trial.step()
     trial.save(tmp_path / "deep" / "state.pt")
     loaded = torch.load(tmp_path / "deep" / "state.pt", weights_only=True)
-    assert set(loaded) == {"modules", "optimisers", "generator", "examples"}
+    assert set(loaded) == {"modules", "optimisers", "generator", "dropout", "examples"}
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["state.pt"]

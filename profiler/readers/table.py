@@ -1,7 +1,7 @@
-"""A file of interactions -> a frame of `user`, `item` and, where asked for, `time` and `split`.
+"""A file with columns -> a frame of the fields that a kind asks for, and notes.
 
-Rules: rows without a user or an item are dropped and counted; ids keep their type (integer or
-text); nothing else is changed here, and the order of the rows is the file's.
+Rules: rows that lack a required field or the split are dropped and counted; ids keep their type
+(integer or text); nothing else is changed here, and the order of the rows is the file's.
 """
 
 from collections.abc import Sequence
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class Interactions(NamedTuple):
+class Table(NamedTuple):
     """The columns read, named by their field; the split, if any, is int8 0, 1, 2."""
 
     frame: "pl.DataFrame"
     notes: tuple[str, ...]
 
 
+TABLE_FORMATS = ("csv", "tsv", "parquet", "inter")
 PARTS = {"0": 0, "train": 0, "1": 1, "valid": 1, "validation": 1, "2": 2, "test": 2}
 
 
-def read_interactions(
-    source: DataSource, path: Path, fields: Sequence[Field] = ("user", "item", "split")
-) -> Interactions:
-    """Read the fields that the file has; user and item it must have.
+def read_table(
+    source: DataSource, path: Path, fields: Sequence[Field], required: Sequence[Field]
+) -> Table:
+    """Read the fields that the file has; the required ones it must have.
 
     `path` is where the source's path lies on this machine; messages name it as the user gave it.
     Raises DataInvalidError, with one sentence, for whatever keeps the file from being read.
@@ -40,6 +41,11 @@ def read_interactions(
     where = repr(source.path)
     file_format = format_of(source)
     check_is_file(path, where)
+    if file_format not in TABLE_FORMATS:
+        raise DataInvalidError(
+            f"{where} is read as {file_format}, which has no columns; "
+            f"give {', '.join(TABLE_FORMATS)}"
+        )
     reader = import_module(f"profiler.readers.{file_format}")
     found = reader.column_names(path, where)
     plain = [without_type(n) for n in found] if file_format == "inter" else found
@@ -48,7 +54,7 @@ def read_interactions(
         columns = columns.model_copy(
             update={f: without_type(n) for f, n in columns if n is not None and n in found}
         )
-    chosen, notes = choose_columns(plain, columns, fields, where)
+    chosen, notes = choose_columns(plain, columns, fields, required, where)
     names = {field: found[plain.index(name)] for field, name in chosen.items()}
     frame = reader.read(path, list(dict.fromkeys(names.values())), where)
     frame = frame.select(frame[name].alias(field) for field, name in names.items())
@@ -58,8 +64,8 @@ def read_interactions(
         frame = frame.with_columns(_parts(frame["split"], chosen["split"], where))
     elif "split" in fields and "split" in plain:
         notes.append("column 'split' is there but not used; to use it, map split: split")
-    frame, dropped = _without_missing(frame, where)
-    return Interactions(frame, (*notes, *dropped))
+    frame, dropped = _without_missing(frame, required, where)
+    return Table(frame, (*notes, *dropped))
 
 
 def check_is_file(path: Path, where: str) -> None:
@@ -92,8 +98,10 @@ def _parts(split: "pl.Series", name: str, where: str) -> "pl.Series":
     return words.replace_strict(PARTS, return_dtype=pl.Int8, default=None).alias("split")
 
 
-def _without_missing(frame: "pl.DataFrame", where: str) -> tuple["pl.DataFrame", list[str]]:
-    needed = [name for name in ("user", "item", "split") if name in frame.columns]
+def _without_missing(
+    frame: "pl.DataFrame", required: Sequence[Field], where: str
+) -> tuple["pl.DataFrame", list[str]]:
+    needed = [name for name in (*required, "split") if name in frame.columns]
     for name in needed:
         if frame[name].null_count() == frame.height:
             raise DataInvalidError(f"the {name} is missing in every row of {where}")
