@@ -22,7 +22,8 @@ def with_diagnoses(
 ) -> Recommendation:
     """The same answer with what the gradients of its candidates, by key, are like on this task.
 
-    The answer's own reasons get one sentence, of the best ranked loss that there is one of.
+    The answer's own reasons get one sentence: of the loss that it names, else of the likeliest
+    other that there is one of.
     """
 
     def own(ranked: RankedCandidate) -> tuple[Reason, ...]:
@@ -30,7 +31,9 @@ def with_diagnoses(
         return gradient_reasons(ranked.loss, ranked.settings, diagnosis) if diagnosis else ()
 
     ranking = tuple(r.model_copy(update={"reasons": (*r.reasons, *own(r))}) for r in answer.ranking)
-    first = next((reasons[:1] for r in answer.ranking if (reasons := own(r))), ())
+    named, *others = answer.ranking
+    likeliest = (named, *sorted(others, key=lambda r: -r.p_best))
+    first = next((reasons[:1] for r in likeliest if (reasons := own(r))), ())
     changed = {"ranking": ranking, "reasons": (*answer.reasons, *first)}
     return answer.model_copy(update={**changed, "elapsed_seconds": elapsed_seconds})
 

@@ -22,7 +22,7 @@ _FUNCTION = "profiler.diagnose_trials:diagnose_trials"
 _START_SECONDS = 0.2  # a child process and its dataset
 _LOAD_SECONDS = 0.05  # a trial's state
 _PATH_STEPS, _EXACT_STEPS = 15, 3  # training steps that take as long as the rest of it
-_MOST = 4  # losses: the leader, and sampled ones behind it
+_MOST = 4  # losses: the one named, and sampled ones behind it
 
 
 def diagnose_leaders(
@@ -34,7 +34,7 @@ def diagnose_leaders(
     seconds_left: float,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Diagnosis]:
-    """Diagnoses by candidate key: of the recommended loss, then of the sampled ones as ranked.
+    """Diagnoses by candidate key: of the recommended loss, then of the likeliest sampled ones.
 
     Of those whose trial was saved, as many as are expected to fit into the seconds left, which are
     never exceeded. Where it fails there is nothing to say; it never raises.
@@ -78,6 +78,7 @@ def diagnose_leaders(
 def _worth_a_look(recommendation: Recommendation) -> Sequence[Candidate]:
     leader, *others = recommendation.ranking
     sampled = [r for r in others if r.feasible and known_loss(r.loss).card.family == "sampled"]
+    sampled.sort(key=lambda r: -r.p_best)
     return [Candidate(loss=r.loss, settings=r.settings) for r in (leader, *sampled)][:_MOST]
 
 

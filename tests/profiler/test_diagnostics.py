@@ -9,11 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from advisor.card import LossCard
+from advisor.card import Consistency, LossCard
 from advisor.catalogue import known_loss
-from advisor.evidence import Diagnosis, GradientAgreement, Support
-from advisor.gradient_words import gradient_reasons
-from advisor.recommendation import Recommendation
+from advisor.evidence import Candidate, Diagnosis, GradientAgreement, Support
+from advisor.gradient_words import gradient_reasons, with_diagnoses
+from advisor.recommend import recommend
+from advisor.recommendation import RankedCandidate, Recommendation
+from advisor.task import Horizon, Task, TaskStatistics
 from advisor.value import Interval
 from profiler.calibrate import calibrate
 from profiler.device import this_device
@@ -293,6 +295,39 @@ def test_bias_that_no_number_of_negatives_removes_is_named() -> None:
     said, _ = gradient_reasons("bpr", {"proposal": "uniform"}, diagnosis)
     assert said.text.startswith("With 1 negative drawn uniformly the gradient of bpr has")
     assert said.text.endswith("The mean over the draws has 0.62: the rest is bias, not chance.")
+
+
+def ranked(loss: str, p_best: float) -> RankedCandidate:
+    return RankedCandidate(
+        loss=loss,
+        settings={},
+        p_best=p_best,
+        consistency=Consistency(status="unknown", reason="", source=""),
+        predicted_metric=None,
+        train_seconds=None,
+        peak_bytes=None,
+        feasible=True,
+        pareto=False,
+        reasons=(),
+    )
+
+
+def test_the_answer_speaks_of_the_likeliest_loss_where_the_named_one_is_dense() -> None:
+    losses = (ranked("rg2", 0.5), ranked("bpr", 0.1), ranked("nce", 0.4))
+    statistics = TaskStatistics(n_rows=9, n_classes=9, n_examples=99)
+    task = Task(name="a", kind="description", statistics=statistics, horizon=Horizon(epochs=1))
+    answer = recommend(task).model_copy(update={"ranking": losses, "reasons": ()})
+    dense = Diagnosis(n_rows=9, n_classes=9, support=Support(classes=9, target_outside=None))
+    drawn = Diagnosis(n_rows=9, n_classes=9, agreement=agreement(2, 0.5, 0.99, 0.1))
+    found = {
+        Candidate(loss=loss, settings={}).key: dense if loss == "rg2" else drawn
+        for loss in ("rg2", "bpr", "nce")
+    }
+    told = with_diagnoses(answer, found, 7.0)
+    (said,) = told.reasons
+    assert "the gradient of nce has" in said.text
+    assert [len(r.reasons) for r in told.ranking] == [0, 2, 2]
+    assert told.elapsed_seconds == 7.0
 
 
 def test_the_words_of_a_sparse_loss_and_none_of_a_dense_one() -> None:
