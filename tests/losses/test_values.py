@@ -134,9 +134,10 @@ def test_scores_of_ten_thousand_stay_finite(row: Row) -> None:
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter))
     hidden = torch.tensor([[1e4], [-1e4], [1e4]], requires_grad=True)
     loss = layer(hidden, torch.tensor([0, 0, C - 1]))
-    gradients = torch.autograd.grad(loss, (hidden, *layer.parameters()))
+    inputs = (hidden, *layer.parameters())
+    found = torch.autograd.grad(loss, inputs, allow_unused=True)  # adaptive: a cluster not visited
     assert torch.isfinite(loss)
-    assert all(torch.isfinite(g).all() for g in _dense(gradients))
+    assert all(torch.isfinite(g).all() for g in _dense(tuple(g for g in found if g is not None)))
 
 
 @all_rows
