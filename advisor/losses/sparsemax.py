@@ -121,11 +121,11 @@ CARD = LossCard(
         ),
         Claim(
             topic="support",
-            statement="Of 10,000 normal scores 1830 have a probability at a standard "
-            "deviation of .001, about 260 at .01, 35 at .1 and 3 at 1.",
+            statement="Of 10,000 normal scores about 1840 have a probability at a standard "
+            "deviation of .001, 263 at .01, 34 at .1 and 4 or 5 at 1.",
             status="measured",
-            condition="independent normal scores",
-            source="theory notes 1.3 (T10)",
+            condition="independent normal scores, means of 80 rows",
+            source="theory notes 1.3 (T10: one row)",
             check="tests/theory/test_support.py"
             "::test_the_support_shrinks_as_the_scores_spread[sparsemax]",
         ),

@@ -94,6 +94,7 @@ CASES = {
     ),
     "nce": Case("nce", {"n_negatives": 2}, _log_p, False),
     "nce-per_row": Case("nce", {"n_negatives": 2, "negatives": "per_row"}, _log_p, False),
+    "hierarchical_softmax": Case("hierarchical_softmax", {"tree": "huffman"}, _log_p, False),
     "bpr": Case("bpr", {"n_negatives": 1}, _log_p_over_q, True, uniform=True),
     "bpr-popularity": Case("bpr", {"n_negatives": 1}, _log_p_over_q, True),
     "bpr-two": Case("bpr", {"n_negatives": 2}, _log_p_over_q, True),
@@ -109,6 +110,7 @@ ORDERED = (
     "negative_sampling-calibrated",
     "nce",
     "bpr",
+    "hierarchical_softmax",
 )
 MISORDERED = ("sampled_softmax-none", "negative_sampling-popularity", "bpr-popularity")
 EACH_POSITIVE = (
@@ -128,7 +130,8 @@ def _is_sampled(case: Case) -> bool:
 
 def _population(case: Case, n_laws: int, n_classes: int) -> Population:
     q = uniform(n_classes) if case.uniform else random_q(n_classes, n_classes)
-    return Population(case.loss, q, n_laws, **case.settings)
+    counts = torch.arange(1, n_classes + 1)
+    return Population(case.loss, q, n_laws, class_counts=counts, **case.settings)
 
 
 def _misordered(p: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -157,8 +160,8 @@ def test_the_optimum_orders_the_classes_as_p(name: str) -> None:
     near_tie = torch.tensor([[41, 30, 29]])
     assert not _misordered(near_tie, _population(case, 1, 3).minimise(near_tie)).any()
     for n_classes in (3, 4, 5) if _is_sampled(case) else (3, 5, 8, 13, 20):
-        n_laws = 21 if _is_sampled(case) else 13
-        counts = random_counts(n_laws, n_classes, seed=1, zeros=True)
+        n_laws, total = (21, 30) if _is_sampled(case) else (13, 60)
+        counts = random_counts(n_laws, n_classes, seed=1, total=total, zeros=True)
         wrong = _misordered(counts, _population(case, n_laws, n_classes).minimise(counts))
         assert not wrong.any(), counts[wrong]
 

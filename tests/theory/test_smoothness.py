@@ -92,9 +92,10 @@ def _eigenvalues(name: str) -> torch.Tensor:
 @pytest.mark.parametrize("name", MARGINS)
 def test_the_loss_stops_at_the_margin_of_the_card(name: str) -> None:
     margin, settings = MARGINS[name]
-    for lead, is_zero in ((margin, True), (0.9 * margin, False)):
+    for lead, is_zero in ((margin + 1e-9, True), (0.9 * margin, False)):
         population = Population(name.split("-")[0], uniform(4), **settings)
-        population.set_scores(torch.tensor([[lead, 0.0, -0.2, 0.0]]))
+        scores = torch.tensor([[lead, 0.0, -0.2, 0.0]], dtype=torch.double)
+        population.set_scores(scores)
         target = torch.tensor([0])
         loss = float(population.layer(population.hidden, target).detach())
         assert (abs(loss) < 1e-9) == is_zero
