@@ -102,14 +102,24 @@ CARD = LossCard(
         ),
         Claim(
             topic="order",
-            statement="With several positives a row and unobserved classes as negatives, the "
-            "order of the marginals can be violated.",
+            statement="With several positives a row it orders by E[r_i], dependent labels "
+            "included.",
+            status="proved",
+            condition="q uniform over all classes, each positive counted once",
+            source="derived here, checked by enumeration",
+            check="tests/theory/test_minimisers.py"
+            "::test_bpr_orders_several_positives_by_their_expectation",
+        ),
+        Claim(
+            topic="order",
+            statement="With the row's other positives left out of the negatives, the order of "
+            "the marginals can be violated.",
             status="reported",
             condition="dependent labels: 16 of 200 random joint laws; none where independent",
             source="theory notes 1.6",
             check=None,
-            unchecked_because="the layer draws its negatives from all classes; the statement "
-            "is about leaving the row's positives out",
+            unchecked_because="the layer draws its negatives from all classes, where the "
+            "claim above holds",
         ),
         Claim(
             topic="equality",

@@ -215,6 +215,19 @@ def test_the_weight_of_a_positive_changes_what_is_ranked() -> None:
         assert first == {"each": False, "mean": True}, name
 
 
+def test_bpr_orders_several_positives_by_their_expectation() -> None:
+    """As its negatives are drawn from all classes, the row's other positives among them."""
+    for seed in range(5):
+        relevant = normal(40, 4, seed=seed) + normal(40, 1, seed=10 + seed) > 0.3  # dependent
+        relevant = relevant[relevant.any(1)]
+        offsets = torch.tensor([0, *relevant.sum(1).cumsum(0).tolist()])
+        target = relevant.nonzero()[:, 1], offsets
+        hidden = torch.ones(len(relevant), 1, dtype=torch.double)
+        found = Population("bpr", uniform(4), n_negatives=1).minimise_batch(hidden, target)[0]
+        expected = relevant.double().mean(0).log()
+        torch.testing.assert_close(centred(found), centred(expected), rtol=0, atol=1e-5)
+
+
 def test_bpr_is_uncorrected_sampled_softmax_of_one_draw() -> None:
     risks = []
     scores, counts = normal(5, 4), random_counts(5, 4)
