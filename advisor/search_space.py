@@ -12,10 +12,12 @@ from advisor.task import SettingValue, Task, TaskStatistics
 
 def candidates(task: Task, statistics: TaskStatistics) -> dict[str, tuple[Candidate, ...]]:
     """Per loss its candidates, best guess first; raises for unknown losses and settings."""
-    return {name: _of_loss(task, statistics, known_loss(name)) for name in _selected(task)}
+    return {
+        name: _of_loss(task, statistics, known_loss(name)) for name in _selected(task, statistics)
+    }
 
 
-def _selected(task: Task) -> list[str]:
+def _selected(task: Task, statistics: TaskStatistics) -> list[str]:
     named = {*(task.losses.include or ()), *task.losses.exclude, *task.losses.settings}
     for name in named:
         known_loss(name)
@@ -24,7 +26,7 @@ def _selected(task: Task) -> list[str]:
     for setting in baseline.settings:
         if setting.name in task.baseline.settings:
             value = task.baseline.settings[setting.name]
-            _check_values(setting, (value,), f"{where}.{setting.name}")
+            _check_values(_of_task(setting, statistics), (value,), f"{where}.{setting.name}")
     names = [n for n in task.losses.include or known_losses() if n not in task.losses.exclude]
     if not names:
         raise TaskInvalidError("losses: every loss is excluded; leave at least one")
@@ -38,7 +40,8 @@ def _of_loss(task: Task, statistics: TaskStatistics, known: KnownLoss) -> tuple[
     _check_names(card, changed, where)
     for setting in card.settings:
         if setting.name in changed:
-            _check_values(setting, changed[setting.name], f"{where}.{setting.name}")
+            setting_here = _of_task(setting, statistics)
+            _check_values(setting_here, changed[setting.name], f"{where}.{setting.name}")
     settings = [
         (s.name, _choices(s, changed.get(s.name, s.choices), statistics)) for s in card.settings
     ]
@@ -97,6 +100,13 @@ def _check_names(card: LossCard, names: Iterable[str], where: str) -> None:
         )
 
 
+def _of_task(setting: Setting, statistics: TaskStatistics) -> Setting:
+    """Counts of classes end at the classes that the task has."""
+    if not setting.at_most_classes:
+        return setting
+    return setting.model_copy(update={"maximum": statistics.n_classes})
+
+
 def _check_values(setting: Setting, values: tuple[SettingValue, ...], where: str) -> None:
     if not values:
         raise TaskInvalidError(f"{where}: no value given; allowed are {_allowed(setting)}")
@@ -124,11 +134,12 @@ def _allowed(setting: Setting) -> str:
         return ", ".join(str(value) for value in setting.allowed)
     words = {bool: "true or false", str: "names", int: "whole numbers", float: "numbers"}
     bounds = [
-        f"{word} {bound:g}"
+        f"{word} {bound:,.0f}" if float(bound).is_integer() else f"{word} {bound:g}"
         for word, bound in (("from", setting.minimum), ("to", setting.maximum))
         if bound is not None
     ]
-    return " ".join([words[type(setting.choices[0])], *bounds])
+    of_classes = ["classes"] if setting.at_most_classes else []
+    return " ".join([words[type(setting.choices[0])], *bounds, *of_classes])
 
 
 def _choices(

@@ -49,8 +49,9 @@ def test_given_values_replace_the_default_ones() -> None:
         ({"softmax": {"learning_rate": [0.0]}}, "0.0 given; allowed are numbers from 1e-07 to 10"),
         ({"softmax": {"weight_decay": [-1]}}, "-1 given; allowed are numbers from 0 to 10"),
         ({"softmax": {"weight_decay": []}}, "no value given; allowed are numbers from 0 to 10"),
-        ({"bpr": {"n_negatives": [1.5]}}, "1.5 given; allowed are whole numbers from 1"),
-        ({"bpr": {"n_negatives": [0]}}, "0 given; allowed are whole numbers from 1"),
+        ({"bpr": {"n_negatives": [1.5]}}, "1.5 given; allowed are whole numbers from 1 to 300 cl"),
+        ({"bpr": {"n_negatives": [0]}}, "0 given; allowed are whole numbers from 1 to 300 classes"),
+        ({"nce": {"n_negatives": [9, 301]}}, "301 given; allowed are whole numbers from 1 to 300"),
         ({"bpr": {"proposal": ["hard"]}}, "'hard' given; allowed are uniform, popularity, mixed"),
         ({"sampled_softmax": {"correction": [1]}}, "1 given; allowed are both, importance, none"),
     ],
@@ -66,6 +67,11 @@ def test_the_baseline_is_checked_like_a_candidate() -> None:
     wrong = Baseline(loss="softmax", settings={"learning_rate": "fast"})
     with pytest.raises(TaskInvalidError, match=r"baseline.settings.learning_rate: 'fast' given"):
         candidates(_task(baseline=wrong), STATISTICS)
+    many = Baseline(loss="nce", settings={"n_negatives": 301})
+    with pytest.raises(
+        TaskInvalidError, match=r"baseline.settings.n_negatives: 301 given; allowed"
+    ):
+        candidates(_task(baseline=many), STATISTICS)
     unknown = Baseline(loss="softmax", settings={"rate": 1.0})
     with pytest.raises(TaskInvalidError, match=r"baseline.settings: unknown setting 'rate'"):
         candidates(_task(baseline=unknown), STATISTICS)
