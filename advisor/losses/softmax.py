@@ -4,6 +4,7 @@ from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepSh
 from advisor.task import Metric
 
 RANKED_BY_P = ("ndcg", "recall", "mrr")
+KEPT_SCORES = 2**23  # up to here the layer keeps all scores for its backward pass
 
 CARD = LossCard(
     name="softmax",
@@ -15,7 +16,7 @@ CARD = LossCard(
     "the probabilities approach a vertex",
     gradient_bias="none: it is the reference the sampled losses are compared with",
     gradient_variance="of the batch only; no negatives are drawn",
-    step_cost="6 B C D flop: three matrix products",
+    step_cost="6 B C D flop: three matrix products; 8 B C D where the scores are computed again",
     has_probabilities=True,
     inner_product_serving=True,
     settings=(
@@ -32,6 +33,27 @@ CARD = LossCard(
             minimum=0,
             maximum=10,
             description="L2 term of Adam, for the classes and the encoder",
+        ),
+        Setting(
+            name="temperature",
+            choices=(1.0,),
+            minimum=1e-3,
+            maximum=1e3,
+            description="divides the inner products, not the biases; usual with cosine: .05 to .2",
+        ),
+        Setting(
+            name="cosine",
+            choices=(False,),
+            allowed=(False, True),
+            changes_cost=True,
+            description="whether hidden and class vectors are divided by their norms",
+        ),
+        Setting(
+            name="label_smoothing",
+            choices=(0.0,),
+            minimum=0,
+            maximum=0.9,
+            description="the part of each target that is spread over all classes",
         ),
     ),
     claims=(
@@ -142,12 +164,18 @@ CARD = LossCard(
 
 def consistency(metric: Metric, settings: Settings) -> Consistency:
     """Whether the minimiser ranks as the metric wants."""
-    del settings
     if metric.name not in RANKED_BY_P:
         return Consistency(
             status="unknown",
             reason=f"theory says nothing about softmax and {metric}",
             source="theory notes 4",
+        )
+    if settings.get("cosine"):
+        return Consistency(
+            status="conditional",
+            reason="cosine scores less their biases lie within 1 / temperature of 0: classes whose "
+            "log p differ by more than 2 / temperature can tie at the bound",
+            source="derived from theory notes 1.1",
         )
     return Consistency(
         status="consistent",
@@ -159,15 +187,16 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
 
 
 def step_flop(shape: StepShape, settings: Settings) -> float:
-    """Three matrix products of B x C x D, and Adam on every class."""
-    del settings
+    """Matrix products of B x C x D, the exponentials, and Adam on every class."""
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    return 6.0 * b * c * d + 10.0 * b * c + 15.0 * c * (d + 1)
+    kept = b * c <= KEPT_SCORES
+    normalised = 10.0 * c * d if settings.get("cosine") else 0.0
+    return (6.0 if kept else 8.0) * b * c * d + 10.0 * b * c + 15.0 * c * (d + 1) + normalised
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
-    """Parameters, gradients and two moments of every class, and one chunk of scores; float32."""
-    del settings
+    """Parameters, gradients and two moments of every class, and the scores held; float32."""
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    chunk_rows = min(b, 256, max(16, 2**25 // c))
-    return 4.0 * (4 * c * (d + 1) + chunk_rows * c + 4 * b * d)
+    held = b * c if b * c <= KEPT_SCORES else 2**20  # a block of 2^18 for each of 4 threads
+    normalised = 3 * c * d if settings.get("cosine") else 0
+    return 4.0 * (4 * c * (d + 1) + normalised + held + 6 * b * d)

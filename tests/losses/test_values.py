@@ -52,7 +52,7 @@ def _assert_equals_the_reference(row: Row, std: float, n_classes: int) -> None:
 def test_scores_are_the_linear_map_that_is_served(row: Row) -> None:
     layer = make_layer(row, D, C)
     hidden, target = _batch()
-    expected = batch_of(layer, row, hidden, target, C).scores
+    expected = row.scores(batch_of(layer, row, hidden, target, C))
     torch.testing.assert_close(layer.scores(hidden), expected)
 
 

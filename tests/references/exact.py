@@ -2,12 +2,45 @@
 
 import torch
 
-from tests.references.row import Batch, Row
+from tests.references.row import Batch, Reference, Row
+
+
+def cross_entropy(s: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return s.logsumexp(1) - s[range(len(s)), target]
 
 
 def softmax(batch: Batch) -> torch.Tensor:
-    s = batch.scores
-    return s.logsumexp(1) - s[range(len(s)), batch.target]
+    return cross_entropy(batch.scores, batch.target)
+
+
+def cooled_scores(temperature: float, cosine: bool) -> Reference:
+    """hidden weight^T / temperature + bias, [B, C], of vectors of length 1 with `cosine`."""
+
+    def scores(batch: Batch) -> torch.Tensor:
+        hidden, weight = batch.hidden, batch.parameters["weight"]
+        if cosine:
+            hidden = hidden / (hidden**2).sum(1, keepdim=True).sqrt()
+            weight = weight / (weight**2).sum(1, keepdim=True).sqrt()
+        return hidden @ weight.t() / temperature + batch.parameters["bias"]
+
+    return scores
+
+
+def cooled_softmax(temperature: float, cosine: bool) -> Reference:
+    scores = cooled_scores(temperature, cosine)
+    return lambda batch: cross_entropy(scores(batch), batch.target)
+
+
+def smoothed_softmax(part: float) -> Reference:
+    """Cross-entropy against (1 - part) of the target and `part` spread evenly."""
+
+    def loss(batch: Batch) -> torch.Tensor:
+        log_p = batch.scores - batch.scores.logsumexp(1, keepdim=True)
+        wanted = torch.full_like(log_p, part / log_p.shape[1])
+        wanted[range(len(log_p)), batch.target] += 1 - part
+        return -(wanted * log_p).sum(1)
+
+    return loss
 
 
 def sparsemax(batch: Batch) -> torch.Tensor:
@@ -27,8 +60,29 @@ def rg2(batch: Batch) -> torch.Tensor:
     return -s[range(len(s)), batch.target] + s.mean(1) + (s**2).mean(1) / 2
 
 
+def rgx(batch: Batch) -> torch.Tensor:
+    s = batch.scores
+    return -s[range(len(s)), batch.target] + s.mean(1) + ((s**2).mean(1) - s.mean(1) ** 2) / 2
+
+
 ROWS = (
     Row("softmax", "softmax", softmax),
+    Row(
+        "softmax-temperature",
+        "softmax",
+        cooled_softmax(0.3, cosine=False),
+        {"temperature": 0.3},
+        cooled_scores(0.3, cosine=False),
+    ),
+    Row(
+        "softmax-cosine",
+        "softmax",
+        cooled_softmax(0.1, cosine=True),
+        {"temperature": 0.1, "cosine": True},
+        cooled_scores(0.1, cosine=True),
+    ),
+    Row("softmax-smoothing", "softmax", smoothed_softmax(0.2), {"label_smoothing": 0.2}),
     Row("sparsemax", "sparsemax", sparsemax),
     Row("rg2", "rg2", rg2),
+    Row("rgx", "rgx", rgx),
 )

@@ -37,9 +37,10 @@ Reference = Callable[[Batch], torch.Tensor]
 
 @dataclass(frozen=True)
 class Row:
-    """A loss with settings, and its naive formula: reference(batch) -> loss[B]."""
+    """A loss with settings, and its naive formulas: loss[B] and scores[B, C] of a batch."""
 
     id: str
     loss: str
     reference: Reference
     settings: dict[str, Any] = field(default_factory=dict)
+    scores: Reference = lambda batch: batch.scores
