@@ -1,6 +1,6 @@
 """Card of RG-times, the second-order Taylor form of softmax: exact, without a B x C product."""
 
-from advisor.card import Consistency, LossCard, Setting, Settings, StepShape
+from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
 RANKED_BY_P = ("ndcg", "recall", "mrr")
@@ -35,7 +35,96 @@ CARD = LossCard(
             "curvature of 1/C",
         ),
     ),
-    claims=(),
+    claims=(
+        Claim(
+            topic="minimiser",
+            statement="The population minimiser is s = C p + c.",
+            status="proved",
+            condition="scores free for every row",
+            source="theory notes 1.5, derived and checked numerically",
+            check="tests/theory/test_minimisers.py::test_the_optimum_has_the_form_of_the_card[rgx]",
+        ),
+        Claim(
+            topic="order",
+            statement="Its minimiser orders the classes strictly as p does.",
+            status="proved",
+            condition="scores free for every row",
+            source="theory notes 0 and 1.5, derived and checked numerically",
+            check="tests/theory/test_minimisers.py::test_the_optimum_orders_the_classes_as_p[rgx]",
+        ),
+        Claim(
+            topic="regret",
+            statement="The excess risk is C/2 times the squared l2 distance of (1 + s - mean "
+            "s) / C to p, exactly.",
+            status="proved",
+            condition="scores free for every row",
+            source="derived here as for RG2",
+            check="tests/theory/test_regret.py::test_excess_risk_is_the_squared_distance[rgx]",
+        ),
+        Claim(
+            topic="regret",
+            statement="The regret in DCG@K is at most 2 |D| sqrt(2 (R - R*) / C), D the "
+            "discounts of the first K ranks.",
+            status="proved",
+            condition="one positive per row",
+            source="theory notes 0, universal regret transfer",
+            check="tests/theory/test_regret.py::test_dcg_regret_is_bounded_by_the_excess_risk[rgx]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The gradient in the scores is Lipschitz with constant 1/C.",
+            status="proved",
+            condition="l2 norm, one example",
+            source="theory notes 1.5",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[rgx]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="The eigenvalues of the Hessian are 1/C, and 0 for a shift of all scores.",
+            status="proved",
+            condition="one example",
+            source="theory notes 1.5",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_hessian_of_rgx_is_that_of_rg2_but_for_shifts",
+        ),
+        Claim(
+            topic="equality",
+            statement="The Gram form has the value and the gradients of the form over all scores.",
+            status="proved",
+            condition="biases included",
+            source="theory notes 1.5, derived and checked numerically",
+            check="tests/losses/test_values.py::test_value_and_gradients_equal_the_reference[rgx]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="It is the second-order Taylor form of softmax at equal scores: the gap "
+            "falls with the third power of the scores.",
+            status="proved",
+            condition="scores scaled towards 0",
+            source="theory notes 1.5",
+            check="tests/theory/test_taylor.py"
+            "::test_the_gap_of_rgx_is_of_third_order_and_that_of_rg2_of_second",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="For a bulk of normal scores it is near softmax.",
+            status="measured",
+            condition="10,000 independent normal scores of standard deviation 1",
+            source="theory notes 1.5 (T15)",
+            check="tests/theory/test_taylor.py"
+            "::test_the_quadratic_is_near_softmax_for_a_bulk_of_normal_scores[rgx]",
+        ),
+        Claim(
+            topic="gradient bias",
+            statement="For one class at log C among zeros it is near 0 where log-sum-exp less "
+            "log C is log 2.",
+            status="proved",
+            condition="C = 10000",
+            source="theory notes 1.5 (T15)",
+            check="tests/theory/test_taylor.py::test_the_quadratic_misses_a_single_hot_class[rgx]",
+        ),
+    ),
     sources=(
         "arXiv 2506.09454, RG-times (abstract and code read)",
         "Pu et al., ICML 2024, RG2 (abstract and code read)",

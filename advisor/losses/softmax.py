@@ -67,6 +67,35 @@ CARD = LossCard(
             "::test_the_optimum_has_the_form_of_the_card[softmax]",
         ),
         Claim(
+            topic="minimiser",
+            statement="With label smoothing e it is log((1 - e) p + e / C) + c: its "
+            "probabilities are those, not p.",
+            status="proved",
+            condition="0 < e < 1, scores free for every row",
+            source="derived here, checked numerically; Szegedy et al. 2016 (recalled)",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[softmax-smoothing]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="A temperature does not change it: the scores include it.",
+            status="proved",
+            condition="scores free for every row",
+            source="derived here, checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_optimum_has_the_form_of_the_card[softmax-temperature]",
+        ),
+        Claim(
+            topic="minimiser",
+            statement="Cosine scores reach it while log(p_max / p_min) is at most 2 / "
+            "temperature; beyond, the classes at the ends tie.",
+            status="proved",
+            condition="cosine true, no bias, cosines free for every row",
+            source="derived here, checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_cosines_reach_log_p_within_their_range_and_tie_at_its_ends",
+        ),
+        Claim(
             topic="order",
             statement="Every minimiser orders the classes strictly as p does, near ties included.",
             status="proved",
@@ -133,6 +162,16 @@ CARD = LossCard(
             source="theory notes 1.1, checked numerically",
             check="tests/theory/test_smoothness.py"
             "::test_no_eigenvalue_of_the_hessian_is_above_the_constant[softmax]",
+        ),
+        Claim(
+            topic="smoothness",
+            statement="In the inner products of row and class the constant is 1 / (2 "
+            "temperature^2).",
+            status="proved",
+            condition="l2 norm, one example",
+            source="derived here, checked numerically",
+            check="tests/theory/test_smoothness.py"
+            "::test_the_gradient_is_as_smooth_as_the_card_says[softmax-temperature]",
         ),
         Claim(
             topic="margin",

@@ -44,6 +44,10 @@ def _log_p_over_2q(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (p / (2 * q)).log()
 
 
+def _smoothed(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return (0.9 * p + 0.1 / len(q)).log()
+
+
 def _gbce(calibration: float) -> Form:
     """Of two draws: log(p / q) - log(2 / beta)."""
 
@@ -61,8 +65,11 @@ def _calibrated(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 
 CASES = {
     "softmax": Case("softmax", {}, _log_p, True),
+    "softmax-temperature": Case("softmax", {"temperature": 0.2}, _log_p, True),
+    "softmax-smoothing": Case("softmax", {"label_smoothing": 0.1}, _smoothed, True),
     "sparsemax": Case("sparsemax", {}, lambda p, q: p, True),
     "rg2": Case("rg2", {}, lambda p, q: p.shape[1] * p - 1, False),
+    "rgx": Case("rgx", {}, lambda p, q: p.shape[1] * p, True),
     "sampled_softmax": Case("sampled_softmax", {"n_negatives": 2}, _log_p, True),
     "sampled_softmax-per_row": Case(
         "sampled_softmax", {"n_negatives": 2, "negatives": "per_row"}, _log_p, True
@@ -102,6 +109,8 @@ CASES = {
 }
 ORDERED = (
     "softmax",
+    "rgx",
+    "softmax-smoothing",
     "sparsemax",
     "rg2",
     "sampled_softmax",
@@ -115,6 +124,7 @@ ORDERED = (
 MISORDERED = ("sampled_softmax-none", "negative_sampling-popularity", "bpr-popularity")
 EACH_POSITIVE = (
     "softmax",
+    "rgx",
     "sparsemax",
     "rg2",
     "sampled_softmax",
@@ -252,3 +262,23 @@ def test_one_uniform_negative_leaves_scores_log_c_above_log_p() -> None:
     population = Population("negative_sampling", uniform(3), n_negatives=1)
     expected = probabilities(counts).log() + math.log(3)
     torch.testing.assert_close(population.minimise(counts), expected, rtol=0, atol=1e-5)
+
+
+def _cosine_optimum(counts: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Scores[C] of one row of two features: every class has any cosine, and no bias."""
+    settings = {"cosine": True, "temperature": temperature}
+    population = Population("softmax", uniform(len(counts)), 2, **settings)
+    with torch.no_grad():
+        population.weight.copy_(normal(len(counts), 2))
+    target = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    hidden = torch.tensor([[1.0, 0.0]], dtype=torch.double).expand(len(target), -1)
+    return population.minimise_batch(hidden, target)[0]
+
+
+def test_cosines_reach_log_p_within_their_range_and_tie_at_its_ends() -> None:
+    counts = torch.tensor([12, 6, 3, 1])
+    within = _cosine_optimum(counts, temperature=0.5)  # from -2 to 2
+    expected = (counts.double() / counts.sum()).log()
+    torch.testing.assert_close(centred(within), centred(expected), rtol=0, atol=1e-5)
+    beyond = _cosine_optimum(torch.tensor([60, 50, 2, 1]), temperature=2.0)  # from -1/2 to 1/2
+    assert beyond.tolist() == pytest.approx([0.5, 0.5, -0.5, -0.5], abs=1e-3)

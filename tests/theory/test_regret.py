@@ -5,7 +5,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from tests.theory.populations import Population, normal, probabilities, random_counts, uniform
+from tests.theory.populations import (
+    Population,
+    centred,
+    normal,
+    probabilities,
+    random_counts,
+    uniform,
+)
 
 C, K, N_LAWS = 12, 5, 60
 DISCOUNT = 1 / torch.log2(torch.arange(2, K + 2).double())
@@ -20,6 +27,10 @@ def _affine(population: Population) -> torch.Tensor:
     return (1 + population.layer.scores(population.hidden).detach()) / C
 
 
+def _affine_of_centred(population: Population) -> torch.Tensor:
+    return (1 + centred(population.layer.scores(population.hidden).detach())) / C
+
+
 # The scores of least risk at p, and the map from scores to an estimate of p
 FENCHEL_YOUNG: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Map]] = {
     "softmax": (lambda p: p.log(), _log_prob),
@@ -27,6 +38,7 @@ FENCHEL_YOUNG: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Map]] = {
 }
 QUADRATIC: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Map]] = {
     "rg2": (lambda p: C * p - 1, _affine),
+    "rgx": (lambda p: C * p, _affine_of_centred),
 }
 BOTH = {**FENCHEL_YOUNG, **QUADRATIC}
 

@@ -12,8 +12,11 @@ C = 6
 # Loss and settings, the classes drawn, and the constant
 CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], float]] = {
     "softmax": ("softmax", {}, (), 0.5),
+    "softmax-temperature": ("softmax", {"temperature": 0.5}, (), 2.0),
+    "softmax-smoothing": ("softmax", {"label_smoothing": 0.1}, (), 0.5),
     "sparsemax": ("sparsemax", {}, (), 1.0),
     "rg2": ("rg2", {}, (), 1 / C),
+    "rgx": ("rgx", {}, (), 1 / C),
     "sampled_softmax": ("sampled_softmax", {}, (1, 2, 3), 0.5),
     "sampled_softmax-hits": ("sampled_softmax", {}, (0, 1, 1), 0.5),
     "negative_sampling": ("negative_sampling", {}, (0, 1, 2), 0.5),
@@ -78,6 +81,13 @@ def test_no_eigenvalue_of_the_hessian_is_above_the_constant(name: str) -> None:
 def test_the_hessian_of_rg2_is_the_identity_over_c() -> None:
     eigenvalues = _eigenvalues("rg2")
     torch.testing.assert_close(eigenvalues, torch.full_like(eigenvalues, 1 / C))
+
+
+def test_the_hessian_of_rgx_is_that_of_rg2_but_for_shifts() -> None:
+    eigenvalues = _eigenvalues("rgx")
+    expected = torch.full_like(eigenvalues, 1 / C)
+    expected[:, 0] = 0
+    torch.testing.assert_close(eigenvalues, expected, rtol=0, atol=1e-8)
 
 
 def _eigenvalues(name: str) -> torch.Tensor:
