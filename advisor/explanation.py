@@ -30,6 +30,12 @@ _MIN_EXPERIMENT_SECONDS = 30.0
 _FINISH_FACTOR = 1.5  # evaluation, start-up and the settings that are dropped on the way
 
 
+def _source(belief: Belief, task: Task) -> str:
+    if belief.level == "measured" and task.kind == "description":
+        return "calibration on a synthetic twin of the description"
+    return _LEVEL_SOURCE[belief.level]
+
+
 def reasons(
     decision: Decision, task: Task, statistics: TaskStatistics, gain: Interval | None
 ) -> tuple[Reason, ...]:
@@ -69,10 +75,10 @@ def entry_reasons(entry: Entry, best: Entry, task: Task) -> tuple[Reason, ...]:
         text = f"{abs(behind):.1%} {'behind' if behind >= 0 else 'ahead of'} " + (
             f"{best.belief.candidate.loss} in {task.metric} at the horizon."
         )
-        found.append(Reason(text=text, source=_LEVEL_SOURCE[belief.level]))
+        found.append(Reason(text=text, source=_source(belief, task)))
     if belief.profile is not None and belief.profile.outcome != "completed":
         text = f"Its training ended early: {belief.profile.outcome}."
-        found.append(Reason(text=text, source=_LEVEL_SOURCE[belief.level]))
+        found.append(Reason(text=text, source=_source(belief, task)))
     return tuple(found)
 
 
@@ -120,7 +126,7 @@ def warnings(
 
 def _headline(entry: Entry, task: Task) -> Reason:
     belief = entry.belief
-    name, source = belief.candidate.loss, _LEVEL_SOURCE[belief.level]
+    name, source = belief.candidate.loss, _source(belief, task)
     seconds = belief.train_seconds
     spent = f"{_duration(seconds.mean)} of training" if seconds else "an unknown time"
     if belief.metric is None:
@@ -145,7 +151,7 @@ def _against(best: Entry, second: Entry, task: Task) -> Reason:
     if ours.train_seconds and theirs.train_seconds:
         ratio = theirs.train_seconds.mean / max(ours.train_seconds.mean, 1e-9)
         text += f", and it takes {ratio:.1f} times the training seconds"
-    return Reason(text=text + ".", source=_LEVEL_SOURCE[ours.level])
+    return Reason(text=text + ".", source=_source(ours, task))
 
 
 def _gain_reason(gain: Interval, task: Task) -> Reason:

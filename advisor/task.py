@@ -12,14 +12,22 @@ from pydantic import Field, field_validator, model_validator
 
 from advisor.value import Interval, Value
 
-Kind = Literal["interactions", "sequences", "text", "description"]
+Kind = Literal[
+    "interactions", "sequences", "text", "features", "multilabel", "embeddings", "description"
+]
 Split = Literal["random", "leave_one_out", "temporal"]
-Format = Literal["csv", "tsv", "parquet", "inter", "text"]
+Format = Literal["csv", "tsv", "parquet", "inter", "text", "npz", "npy", "svmlight"]
 SPLITS: dict[str, tuple[Split, ...]] = {
     "interactions": ("random",),
     "sequences": ("leave_one_out", "temporal"),
 }
-_METRIC_OF_KIND = {"text": "perplexity"}
+_METRIC_OF_KIND = {
+    "text": "perplexity",
+    "features": "accuracy",
+    "embeddings": "accuracy",
+    "multilabel": "precision@1",  # what extreme classification reports first
+}
+KINDS_OF_FEATURES: tuple[Kind, ...] = ("features", "multilabel")
 SettingValue = bool | int | float | str
 _LEAST_SCORE = 1e-9
 
@@ -116,12 +124,18 @@ class Metric(Value):
 
 
 class Columns(Value):
-    """Which columns of the file hold what; None means: guess by the common names, and say so."""
+    """Which columns of a table, or arrays of an npz, hold what.
+
+    None means: guess by the common names, and say so.
+    """
 
     user: str | None = None
     item: str | None = None
     time: str | None = None
     token: str | None = None
+    label: str | None = None
+    text: str | None = None
+    hidden: str | None = None
     split: str | None = None
 
 
@@ -134,6 +148,10 @@ class DataSource(Value):
     split: Split | None = Field(default=None, description="the kind's first one if not given")
     tokenizer: Literal["word", "bpe"] = Field(default="word", description="of raw text")
     vocabulary_size: int | None = Field(default=None, ge=2, description="tokens kept at most")
+    labels: str | None = Field(default=None, min_length=1, description="npy file of the labels")
+    label_separator: str | None = Field(default=None, min_length=1, description="in a label cell")
+    ngrams: Literal["words", "characters"] = Field(default="words", description="of a text column")
+    hash_size: int = Field(default=2**16, ge=2, le=2**24, description="different n-grams at most")
 
 
 class TaskStatistics(Value):
@@ -161,6 +179,8 @@ class Model(Value):
     n_layers: int = Field(default=2, ge=1, le=64, description="of the transformer")
     n_heads: int = Field(default=2, ge=1, le=64)
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    encoder: Literal["linear", "mlp"] = Field(default="linear", description="of features")
+    hidden_units: int = Field(default=256, ge=1, le=65536, description="of the mlp")
 
     @model_validator(mode="after")
     def _heads_share_the_dimensions(self) -> Self:
@@ -248,6 +268,12 @@ class Task(Value):
     losses: LossSelection = LossSelection()
     baseline: Baseline = Baseline(loss="softmax")
     trade: Trade = Trade()
+    twin_signal: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="of a description that is calibrated: share of the choices that are by taste",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -270,6 +296,11 @@ class Task(Value):
         if split is not None and split not in allowed:
             found = ", ".join(allowed) or "none: the kind has its own rule"
             raise ValueError(f"data.split {split!r} given for kind {self.kind!r}; allowed: {found}")
+        if self.model.encoder != "linear" and self.kind not in KINDS_OF_FEATURES:
+            raise ValueError(
+                f"model.encoder {self.model.encoder!r} given for kind {self.kind!r}; it is a "
+                f"choice for {' and '.join(KINDS_OF_FEATURES)} only"
+            )
         return self
 
     @property

@@ -23,7 +23,7 @@ from advisor.value import Value
 from profiler.readers import format_of
 from profiler.readers.table import check_is_file
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 SUMMARY = "summary.json"
 EVALUATION_SEED = 20260123
 
@@ -42,6 +42,8 @@ class PreparedData(Value):
     fingerprint: str
     statistics: TaskStatistics
     notes: tuple[str, ...] = ()
+    embedding_dim: int | None = None
+    """The dimension of hidden vectors that the data brings."""
 
 
 class Csr(NamedTuple):
@@ -52,11 +54,15 @@ class Csr(NamedTuple):
 
     def rows(self, chosen: Ints) -> "Csr":
         """The chosen rows, in that order."""
+        indptr, places = self.places(chosen)
+        return Csr(indptr, np.asarray(self.indices[places]))
+
+    def places(self, chosen: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The indptr of the chosen rows alone, and where in `indices` each of their entries is."""
         starts = np.asarray(self.indptr[chosen])
         lengths = np.asarray(self.indptr[chosen + 1]) - starts
         indptr = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        return Csr(indptr, np.asarray(self.indices[places]))
+        return indptr, np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ class Reading(NamedTuple):
     arrays: dict[str, NDArray[Any]]
     statistics: TaskStatistics
     notes: list[str]
+    embedding_dim: int | None = None
 
 
 def prepare_dataset(
@@ -132,15 +139,35 @@ def prepare_dataset(
     """
     path = Path(source.path)
     check_is_file(path, repr(source.path))
+    if source.labels is not None:
+        check_is_file(Path(source.labels), repr(source.labels))
     module = _module(kind)
     fingerprint = _fingerprint(source, path, f"{CACHE_VERSION} {kind} {module.RULE_VERSION}")
     dataset_dir = Path(cache_dir) / fingerprint
+    found = _cached(dataset_dir, kind, lambda: module.read(source, path), model)
+    if found.statistics.n_examples < 1:
+        raise DataInvalidError(f"{source.path!r} leaves no training example for this model")
+    return found
+
+
+def prepare_twin(statistics: TaskStatistics, signal: float, cache_dir: str) -> PreparedData:
+    """Draw and cache the synthetic twin of a description; the same numbers draw it only once."""
+    module = _module("description")
+    dataset_dir = Path(cache_dir) / module.fingerprint(statistics, signal)
+    return _cached(dataset_dir, "description", lambda: module.twin(statistics, signal), None)
+
+
+def _cached(
+    dataset_dir: Path, kind: Kind, make: Callable[[], Reading], model: Model | None
+) -> PreparedData:
+    """The dataset of that folder, made if it is not there; examples are counted for the model."""
     if not dataset_dir.is_dir():
-        reading: Reading = module.read(source, path)
+        reading = make()
         summary = {
             "kind": kind,
             "statistics": reading.statistics.model_dump(),
             "notes": reading.notes,
+            "embedding_dim": reading.embedding_dim,
         }
         _write(dataset_dir, reading.arrays, summary)
     summary = json.loads((dataset_dir / SUMMARY).read_text(encoding="utf-8"))
@@ -149,13 +176,12 @@ def prepare_dataset(
         "n_examples": dataset.n_examples,
         "targets_per_example": dataset.targets_per_example,
     }
-    if dataset.n_examples < 1:
-        raise DataInvalidError(f"{source.path!r} leaves no training example for this model")
     return PreparedData(
         dataset_dir=str(dataset_dir),
-        fingerprint=fingerprint,
+        fingerprint=dataset_dir.name,
         statistics=TaskStatistics(**{**summary["statistics"], **counted}),
         notes=summary["notes"],
+        embedding_dim=summary["embedding_dim"],
     )
 
 
@@ -202,7 +228,9 @@ def _module(kind: str) -> Any:
 def _fingerprint(source: DataSource, path: Path, rules: str) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    how = source.model_dump_json(exclude={"path", "format"})
+    if source.labels is not None:
+        digest.update(hashlib.sha256(Path(source.labels).read_bytes()).digest())
+    how = source.model_dump_json(exclude={"path", "labels", "format"})
     digest.update("\n".join(("", format_of(source), how, rules)).encode())
     return digest.hexdigest()
 

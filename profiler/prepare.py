@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
-from advisor.task import DataSource, Kind, Model, Task
-from profiler.dataset import PreparedData, prepare_dataset
+from advisor.task import Task
+from profiler.dataset import PreparedData, prepare_dataset, prepare_twin
 from profiler.isolation import ChildFailedError, in_child
 from profiler.workspace import Workspace
 
@@ -24,34 +24,26 @@ def prepare_within(
     task: Task, workspace: Workspace, limit_seconds: float, should_stop: Callable[[], bool]
 ) -> Prepared:
     """The same in a limited time; raises ChildFailedError too, `timed_out` or `cancelled`."""
-    if task.data is None:
-        raise TaskInvalidError(
-            f"kind {task.kind!r} holds no data to train on; give kind 'interactions' with data"
-        )
-    data = _read(task.data, task, workspace, limit_seconds, should_stop)
+    data = _read(task, workspace, limit_seconds, should_stop)
+    notes = data.notes
+    if data.embedding_dim not in (None, task.model.embedding_dim):
+        model = task.model.model_copy(update={"embedding_dim": data.embedding_dim})
+        task = task.model_copy(update={"model": model})
+        notes += (f"embedding_dim is {data.embedding_dim}, the length of the vectors given",)
     return Prepared(
         task=task,
         task_fingerprint=task.fingerprint(data.fingerprint),
         statistics=data.statistics,
         device=workspace.device,
         dataset_dir=data.dataset_dir,
-        notes=data.notes,
+        notes=notes,
     )
 
 
 def _read(
-    source: DataSource,
-    task: Task,
-    workspace: Workspace,
-    limit_seconds: float,
-    should_stop: Callable[[], bool],
+    task: Task, workspace: Workspace, limit_seconds: float, should_stop: Callable[[], bool]
 ) -> PreparedData:
-    arguments = {
-        "source": source,
-        "cache_dir": str(workspace.datasets_dir),
-        "kind": task.kind,
-        "model": task.model,
-    }
+    arguments = {"task": task, "cache_dir": str(workspace.datasets_dir)}
     function = "profiler.prepare:read_in_child"
     try:
         # A plain child: reading needs no torch, and starts in 0.2 s instead of 1.6 s.
@@ -69,8 +61,9 @@ def _read(
     return data
 
 
-def read_in_child(
-    source: DataSource, cache_dir: str, kind: Kind, model: Model
-) -> Iterator[PreparedData]:
+def read_in_child(task: Task, cache_dir: str) -> Iterator[PreparedData]:
     """The child's side of `prepare`."""
-    yield prepare_dataset(source, cache_dir, kind, model)
+    if task.kind == "description" and task.statistics is not None:
+        yield prepare_twin(task.statistics, task.twin_signal, cache_dir)
+    elif task.data is not None:
+        yield prepare_dataset(task.data, cache_dir, task.kind, task.model)

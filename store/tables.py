@@ -212,6 +212,7 @@ class ProfileRow(Row):
     n_classes: Mapped[int] = mapped_column(BigInteger)
     n_rows: Mapped[int] = mapped_column(BigInteger)
     n_examples: Mapped[int] = mapped_column(BigInteger)
+    targets_per_example: Mapped[float]
     class_gini: Mapped[float]
     embedding_dim: Mapped[int]
     batch_size: Mapped[int]

@@ -64,6 +64,7 @@ def write_parquet(profiles: Iterable[Profile], file: Path) -> int:
         "n_rows": pl.Int64,
         "n_classes": pl.Int64,
         "n_examples": pl.Int64,
+        "targets_per_example": pl.Float64,
         "class_gini": pl.Float64,
         "device_id": pl.String,
         "device_name": pl.String,

@@ -154,7 +154,7 @@ def test_a_task_that_cannot_be_served_is_refused_in_one_sentence(
         calibrate(task, 3, workspace=place)
 
 
-def slow_to_read(source: object, cache_dir: str, **_: object) -> Iterator[object]:
+def slow_to_read(task: object, cache_dir: str) -> Iterator[object]:
     time.sleep(60)
     yield None
 

@@ -125,6 +125,7 @@ def upgrade() -> None:
         sa.Column("n_classes", sa.BigInteger(), nullable=False),
         sa.Column("n_rows", sa.BigInteger(), nullable=False),
         sa.Column("n_examples", sa.BigInteger(), nullable=False),
+        sa.Column("targets_per_example", sa.Double[float](), nullable=False),
         sa.Column("class_gini", sa.Double[float](), nullable=False),
         sa.Column("embedding_dim", sa.Integer(), nullable=False),
         sa.Column("batch_size", sa.Integer(), nullable=False),
