@@ -25,7 +25,7 @@ CARD = LossCard(
     settings=(
         Setting(
             name="learning_rate",
-            choices=(3e-3, 1e-2, 1e-3, 3e-2),
+            choices=(3e-3, 1e-3, 1e-2, 5e-3),
             minimum=1e-7,
             maximum=10,
             description="of Adam, for the nodes and the encoder",
