@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-
 from benchmarks.loss_timing.interleave import Row, Timing, interleaved
+
 from profiler.losses import build
 from profiler.optimiser import optimisers
 
@@ -30,9 +30,7 @@ def measure(threads: int, pairs: int) -> Iterator[Row]:
 
 def _growth(pairs: int) -> Iterator[Row]:
     for tree in ("huffman", "balanced"):
-        steps = {
-            f"N={n}": training_step("hierarchical_softmax", n, tree=tree) for n in (FEW, MANY)
-        }
+        steps = {f"N={n}": training_step("hierarchical_softmax", n, tree=tree) for n in (FEW, MANY)}
         timings = interleaved(steps, pairs)
         few, many = (timings[f"N={n}"] for n in (FEW, MANY))
         goal = GROWTH_GOAL if tree == "huffman" else None
