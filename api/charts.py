@@ -20,8 +20,14 @@ _COLOURS = {
     "negative_sampling": "#CC79A7",
     "rg2": "#D55E00",
     "bpr": "#56B4E9",
+    "nce": "#999933",
+    "entmax": "#44AA99",
+    "rankmax": "#882255",
+    "rgx": "#CC6677",
+    "hierarchical_softmax": "#332288",
+    "adaptive_softmax": "#117733",
 }
-_OTHER_COLOURS = ("#44AA99", "#999933", "#AA4499", "#88CCEE", "#DDCC77", "#CC6677", "#117733")
+_OTHER_COLOURS = ("#AA4499", "#88CCEE", "#DDCC77", "#777777")
 _MARKERS = {
     "softmax": "circle",
     "sampled_softmax": "square",
@@ -29,8 +35,14 @@ _MARKERS = {
     "negative_sampling": "diamond",
     "rg2": "x",
     "bpr": "star",
+    "nce": "hexagon",
+    "entmax": "triangle-down",
+    "rankmax": "pentagon",
+    "rgx": "cross",
+    "hierarchical_softmax": "triangle-left",
+    "adaptive_softmax": "triangle-right",
 }
-_OTHER_MARKERS = ("hexagon", "pentagon", "triangle-down", "cross", "hourglass")
+_OTHER_MARKERS = ("hourglass", "bowtie", "star-square", "diamond-tall")
 _SIZE_MIN, _SIZE_SPAN = 10.0, 24.0
 _SIDES = ("top right", "bottom right", "top left", "bottom left")
 Trace = dict[str, Any]
@@ -66,11 +78,18 @@ def _curves(answer: Recommendation) -> Chart | None:
         return None
     metric, goal = answer.task.metric, wording.horizon(answer.task.horizon)
     seconds = [point.seconds for ranked in shown for point in ranked.curve]
-    top = max(point.high for ranked in shown for point in ranked.curve) * 1.03
+    points = [point for ranked in shown for point in ranked.curve]
+    falls = answer.task.parsed_metric.falls
+    # Of a falling metric the high ends reach to infinity: what counts is near the means.
+    top = max((p.mean if falls else p.high) for p in points) * 1.03
+    bottom = 0.97 * min(p.low for p in points) if falls else 0.0
     traces = [trace for ranked in shown for trace in _curve_traces(ranked, goal, top)]
     layout = {
         "xaxis": _log_axis("training seconds on this device", seconds),
-        "yaxis": {"title": {"text": f"{metric}, best so far"}, "rangemode": "tozero"},
+        "yaxis": {
+            "title": {"text": f"{metric}, best so far" + (", lower is better" if falls else "")},
+            **({"range": [bottom, top]} if falls else {"rangemode": "tozero"}),
+        },
         "hovermode": "closest",
         "showlegend": True,
     }
@@ -161,6 +180,7 @@ def _front(answer: Recommendation) -> Chart | None:
     # Neighbours get their names on different sides.
     for number, trace in enumerate(sorted(traces, key=lambda t: t["x"])):
         trace["textposition"] = _SIDES[number % len(_SIDES)]
+    better = "Down" if answer.task.parsed_metric.falls else "Up"
     layout = {
         "xaxis": _log_axis("training seconds to 99% of its value", seconds),
         "yaxis": {"title": {"text": f"{answer.task.metric} at the horizon"}},
@@ -170,8 +190,8 @@ def _front(answer: Recommendation) -> Chart | None:
         id="front",
         title="Quality, time and memory",
         reading=(
-            "Up and to the left is better; the area of a mark is its peak memory; bars are 80% "
-            "intervals. Filled marks are on the Pareto front: no other loss is at least as good "
+            f"{better} and to the left is better; the area of a mark is its peak memory; bars "
+            "are 80% intervals. Filled marks are on the Pareto front: no other loss is at least as good "
             "in all three."
         ),
         figure={"data": traces, "layout": layout},
