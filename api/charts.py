@@ -191,8 +191,8 @@ def _front(answer: Recommendation) -> Chart | None:
         title="Quality, time and memory",
         reading=(
             f"{better} and to the left is better; the area of a mark is its peak memory; bars "
-            "are 80% intervals. Filled marks are on the Pareto front: no other loss is at least as good "
-            "in all three."
+            "are 80% intervals. Filled marks are on the Pareto front: no other loss is at least as "
+            "good in all three."
         ),
         figure={"data": traces, "layout": layout},
         columns=("loss", answer.task.metric, "train time", "peak memory", "Pareto front"),

@@ -103,7 +103,10 @@ class Standing:
         """ "softmax, forecast ndcg@20 0.2912"."""
         if self.leader is None or self.leader_value is None:
             return "none yet"
-        return f"{self.leader.loss}, forecast {self.task.metric} {self.leader_value:.4f}"
+        return (
+            f"{self.leader.loss}, forecast {self.task.metric} "
+            f"{wording.metric_value(self.leader_value)}"
+        )
 
 
 class PlainProgress:

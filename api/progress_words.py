@@ -40,7 +40,7 @@ def leg_end_words(event: LegEnded, task: Task) -> str:
     """The leg and what it reached."""
     report = event.report
     values = [m.value for m in report.measurements if m.value is not None]
-    reached = f"{task.metric} {values[-1]:.4f}" if values else "nothing measured"
+    reached = f"{task.metric} {wording.metric_value(values[-1])}" if values else "nothing measured"
     if report.outcome != "completed":
         reached = report.outcome.replace("_", " ")
     return f"{leg_words(report.leg, task)}: {reached}"

@@ -174,7 +174,7 @@ def profiles_table(profiles: Sequence[Profile]) -> Table:
             Text(profile.task_name),
             Text.assemble(candidate.loss, (f" {wording.settings(candidate.settings)}", "dim")),
             profile.metric,
-            "-" if value is None else f"{value:.4f}",
+            "-" if value is None else wording.metric_value(value),
             f"{profile.final_examples:,}",
             wording.duration(step.mean) if step else "-",
             profile.outcome,

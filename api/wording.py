@@ -64,9 +64,18 @@ def probability(p: float) -> str:
     return ">99%" if p == 1 else f"{p:.0%}"
 
 
+def metric_value(value: float) -> str:
+    """ "0.2912", and "123.4" of a metric that is no share, like perplexity."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1e5 else "> 1e5"
+
+
 def metric_interval(interval: Interval) -> str:
-    """ "0.2912 (0.288-0.294)"."""
-    return f"{interval.mean:.4f} ({interval.low:.3f}-{interval.high:.3f})"
+    """ "0.2912 (0.288-0.294)", "123.4 (119-128)"."""
+    digits = 3 if interval.mean < 10 else 0
+    low, high = (
+        f"{bound:.{digits}f}" if bound < 1e5 else "> 1e5" for bound in (interval.low, interval.high)
+    )
+    return f"{metric_value(interval.mean)} ({low}-{high})"
 
 
 def predicted(ranked: RankedCandidate) -> str:
