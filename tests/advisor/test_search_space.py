@@ -2,6 +2,7 @@
 
 import pytest
 
+from advisor.catalogue import catalogue
 from advisor.errors import TaskInvalidError, UnknownLossError
 from advisor.search_space import candidates
 from advisor.task import Baseline, LossSelection, Task, TaskStatistics
@@ -34,9 +35,10 @@ def test_a_count_of_classes_is_capped_by_the_classes() -> None:
 def test_given_values_replace_the_default_ones() -> None:
     changed = {"softmax": {"learning_rate": [0.5, 1], "weight_decay": [0]}}
     found = candidates(_task(include=["softmax"], settings=changed), STATISTICS)["softmax"]
+    first = {s.name: s.choices[0] for s in catalogue()["softmax"].settings}
     assert [c.settings for c in found] == [
-        {"learning_rate": 0.5, "weight_decay": 0.0},
-        {"learning_rate": 1.0, "weight_decay": 0.0},
+        {**first, "learning_rate": 0.5, "weight_decay": 0.0},
+        {**first, "learning_rate": 1.0, "weight_decay": 0.0},
     ]
 
 
