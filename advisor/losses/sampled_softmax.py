@@ -126,7 +126,8 @@ CARD = LossCard(
             statement="With the targets of the batch's other rows as negatives it is log p + "
             "c too.",
             status="proved",
-            condition="correction 'both', q the frequency of the targets, rows independent",
+            condition="correction 'both', q the frequency of the targets, rows independent, "
+            "one positive a row",
             source="theory notes 2.1, checked by enumeration of batches of 3",
             check="tests/theory/test_negatives.py"
             "::test_targets_of_the_batch_as_negatives_give_log_p_with_the_correction",

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
+from advisor.catalogue import known_loss
+from advisor.task import Metric
 from tests.theory.populations import (
     Population,
     centred,
@@ -182,6 +184,14 @@ def test_a_popularity_proposal_without_log_q_misorders(name: str) -> None:
     q = torch.tensor([0.5, 0.05, 0.25, 0.05, 0.15], dtype=torch.double)
     population = Population(CASES[name].loss, q, **CASES[name].settings)
     assert _misordered(counts, population.minimise(counts)).any()
+
+
+@pytest.mark.parametrize("name", [*ORDERED, *MISORDERED])
+def test_the_card_calls_inconsistent_what_misorders_and_nothing_else(name: str) -> None:
+    case = CASES[name]
+    settings = {**case.settings, "proposal": "uniform" if case.uniform else "popularity"}
+    found = known_loss(case.loss).consistency(Metric.parse("ndcg@10"), settings)
+    assert (found.status == "inconsistent") == (name in MISORDERED)
 
 
 def test_importance_correction_can_misorder_at_small_k() -> None:
