@@ -162,4 +162,4 @@ def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters, gradients and two moments of every class, and the batch's rows; float32."""
     del settings
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    return 4.0 * (4 * c * (d + 1) + 6 * b * d + 3 * d * d)
+    return 4.0 * (4 * c * (d + 1) + 2 * c + 6 * b * d + 3 * d * d)

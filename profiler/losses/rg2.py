@@ -112,15 +112,18 @@ class _GramQuadratic(torch.autograd.Function):
         first = (weighted.sum(0) / len(weight)).to(weight.dtype)
         second = (h.t() @ weighted / len(weight)).to(weight.dtype)
         weight_grad = torch.empty_like(weight)
+        bias_grad = None if bias is None else torch.empty_like(bias)
+        by_one_and_bias = _one_and_bias(weight, bias)
+        constants = first[None] if bias is None else torch.stack((first, first))
         for c in _blocks(weight):
-            torch.addmm(first, weight[c], second, out=weight_grad[c])
-            if bias is not None:
-                weight_grad[c].addr_(bias[c], first)
+            torch.mm(weight[c], second, out=weight_grad[c])
+            weight_grad[c].addmm_(by_one_and_bias[c], constants)
+            if bias_grad is not None:
+                torch.mv(weight[c], first, out=bias_grad[c])
         on_target = -weighted.to(weight.dtype)
         weight_grad.scatter_add_(0, classes[:, None].expand_as(weighted), on_target)
-        bias_grad = None
-        if bias is not None:
-            bias_grad = weight @ first + (1 + bias) * (per_row.sum() / len(weight))
+        if bias is not None and bias_grad is not None:
+            bias_grad += (1 + bias) * (per_row.sum() / len(weight))
             bias_grad.scatter_add_(0, classes, -per_row[:, 0])
         return (hidden_slope * per_row).to(weight.dtype), None, None, weight_grad, bias_grad
 
@@ -129,15 +132,21 @@ def _class_moments(
     weight: torch.Tensor, bias: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Means over the classes of w [D], of w w^T [D, D], and of b w [D], which is 0 without bias."""
-    total = weight.new_zeros(weight.shape[1], dtype=torch.promote_types(weight.dtype, torch.float))
-    gram, cross = total.new_zeros(len(total), len(total)), torch.zeros_like(total)
+    dim, sum_dtype = weight.shape[1], torch.promote_types(weight.dtype, torch.float)
+    by_one_and_bias = _one_and_bias(weight, bias).t()
+    gram = weight.new_zeros(dim, dim, dtype=sum_dtype)
+    linear = weight.new_zeros(2, dim, dtype=sum_dtype)
     for c in _blocks(weight):
-        w = weight[c]
-        total += w.sum(0, dtype=total.dtype)
-        gram += w.t() @ w
-        if bias is not None:
-            cross += bias[c] @ w
+        gram += weight[c].t() @ weight[c]
+        linear[: len(by_one_and_bias)] += by_one_and_bias[:, c] @ weight[c]
+    total, cross = linear
     return total / len(weight), gram / len(weight), cross / len(weight)
+
+
+def _one_and_bias(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """A column of ones and, if there is one, the bias: [C, 1] or [C, 2]."""
+    one = torch.ones_like(weight[:, 0])
+    return one[:, None] if bias is None else torch.stack((one, bias), 1)
 
 
 def _blocks(weight: torch.Tensor) -> list[slice]:

@@ -117,17 +117,19 @@ class _CovarianceQuadratic(torch.autograd.Function):
         first_moment = mean @ first
         first, second, offset = (m.to(weight.dtype) for m in (first, second, offset))
         weight_grad = torch.empty_like(weight)
+        bias_grad = None if bias is None else torch.empty_like(bias)
+        by_one_and_bias = _one_and_bias(weight, bias)
+        constants = offset[None] if bias is None else torch.stack((offset, first))
         for c in _blocks(weight):
-            torch.addmm(offset, weight[c], second, out=weight_grad[c])
-            if bias is not None:
-                weight_grad[c].addr_(bias[c], first)
+            torch.mm(weight[c], second, out=weight_grad[c])
+            weight_grad[c].addmm_(by_one_and_bias[c], constants)
+            if bias_grad is not None:
+                torch.mv(weight[c], first, out=bias_grad[c])
         on_target = -weighted.to(weight.dtype)
         weight_grad.scatter_add_(0, classes[:, None].expand_as(weighted), on_target)
-        bias_grad = None
-        if bias is not None:
+        if bias is not None and bias_grad is not None:
             share = per_row.sum() / len(weight)
-            bias_grad = weight @ first + bias * share
-            bias_grad += (share * (1 - bias.mean()) - first_moment).to(bias.dtype)
+            bias_grad += bias * share + (share * (1 - bias.mean()) - first_moment)
             bias_grad.scatter_add_(0, classes, -per_row[:, 0])
         return (hidden_slope * per_row).to(weight.dtype), None, None, weight_grad, bias_grad
 
@@ -136,18 +138,24 @@ def _class_moments(
     weight: torch.Tensor, bias: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The mean[D] and covariance[D, D] of the class weights, and theirs with the biases[D]."""
-    total = weight.new_zeros(weight.shape[1], dtype=torch.promote_types(weight.dtype, torch.float))
-    gram, cross = total.new_zeros(len(total), len(total)), torch.zeros_like(total)
+    dim, sum_dtype = weight.shape[1], torch.promote_types(weight.dtype, torch.float)
+    by_one_and_bias = _one_and_bias(weight, bias).t()
+    gram = weight.new_zeros(dim, dim, dtype=sum_dtype)
+    linear = weight.new_zeros(2, dim, dtype=sum_dtype)
     for c in _blocks(weight):
-        w = weight[c]
-        total += w.sum(0, dtype=total.dtype)
-        gram += w.t() @ w
-        if bias is not None:
-            cross += bias[c] @ w
+        gram += weight[c].t() @ weight[c]
+        linear[: len(by_one_and_bias)] += by_one_and_bias[:, c] @ weight[c]
+    total, cross = linear
     mean = total / len(weight)
     if bias is not None:
         cross -= bias.sum() * mean
     return mean, gram / len(weight) - torch.outer(mean, mean), cross / len(weight)
+
+
+def _one_and_bias(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """A column of ones and, if there is one, the bias: [C, 1] or [C, 2]."""
+    one = torch.ones_like(weight[:, 0])
+    return one[:, None] if bias is None else torch.stack((one, bias), 1)
 
 
 def _blocks(weight: torch.Tensor) -> list[slice]:
