@@ -1,7 +1,7 @@
 """Negative sampling, logistic loss on drawn classes: one self-contained file, torch only."""
 
 import math
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 INIT_STD = 0.01  # of the class weights, the same for every loss
+CHUNK_SCORES = 2**17  # at a time: 512 KB of float32 stay in a core's cache
 
 
 class Proposal(Protocol):
@@ -102,7 +103,10 @@ class NegativeSampling(nn.Module):
         hidden, classes, row_weight = _examples(
             hidden, target, self.n_classes, self.positives_weight
         )
-        positive, negative = self._scores_of(hidden, classes, self._draw(len(classes)))
+        drawn = self._draw(len(classes))
+        if self.negatives == "shared":
+            return self._shared(hidden, classes, drawn, row_weight)
+        positive, negative = self._row_scores(hidden, classes, drawn)
         per_row = self.beta * F.softplus(-positive) + F.softplus(negative).sum(1)
         return (row_weight * per_row).sum()
 
@@ -112,20 +116,39 @@ class NegativeSampling(nn.Module):
         drawn = self.proposal.sample(math.prod(shape), self.generator)
         return drawn.view(shape).to(self.weight_rows.weight.device)
 
-    def _scores_of(
+    def _shared(
+        self,
+        hidden: torch.Tensor,
+        classes: torch.Tensor,
+        drawn: torch.Tensor,
+        row_weight: torch.Tensor,
+    ) -> torch.Tensor:
+        """The loss where all rows have the same draws[K]."""
+        ids, n = torch.cat((classes, drawn)), len(classes)
+        own, weight = self.weight_rows(ids).split((n, len(drawn)))
+        offset = self._bias(ids)
+        positive = _widened((hidden * own).sum(1)) + offset[:n]
+        loss: torch.Tensor = _InChunks.apply(
+            self._logistic, hidden, weight, offset[n:], positive, row_weight
+        )
+        return loss
+
+    def _logistic(
+        self, scores: torch.Tensor, positive: torch.Tensor, row_weight: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A chunk's loss, its gradient for `positive`, and for the scores in their place."""
+        loss = self.beta * F.softplus(-positive) + _softplus_sum(scores)
+        scores *= row_weight[:, None]
+        return (row_weight * loss).sum(), -self.beta * row_weight * (-positive).sigmoid()
+
+    def _row_scores(
         self, hidden: torch.Tensor, classes: torch.Tensor, drawn: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores of each example's class[E] and of its draws[E, K], in float32 at least."""
-        n = len(classes)
-        if drawn.ndim == 2:
-            ids = torch.cat((classes[:, None], drawn), dim=1)
-            score = _widened(torch.bmm(self.weight_rows(ids), hidden[:, :, None])[:, :, 0])
-            score = score + self._bias(ids)
-            return score[:, 0], score[:, 1:]
-        ids = torch.cat((classes, drawn))
-        weight, bias = self.weight_rows(ids), self._bias(ids)
-        positive = _widened((hidden * weight[:n]).sum(1)) + bias[:n]
-        return positive, _scores(hidden, weight[n:], bias[n:])
+        """Scores of each example's class[E] and of its own draws[E, K], in float32 at least."""
+        ids = torch.cat((classes[:, None], drawn), dim=1)
+        score = _widened(torch.bmm(self.weight_rows(ids), hidden[:, :, None])[:, :, 0])
+        score = score + self._bias(ids)
+        return score[:, 0], score[:, 1:]
 
     def _bias(self, ids: torch.Tensor) -> torch.Tensor:
         if self.bias_rows is None:
@@ -155,11 +178,61 @@ class _Uniform:
         return torch.randint(self.n_classes, (n,), generator=generator, device=device)
 
 
-def _scores(hidden: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """hidden weight^T + offset, [E, K]; in float32 where hidden is narrower."""
-    if hidden.dtype in (torch.float32, torch.float64):
-        return torch.addmm(offset.to(hidden.dtype), hidden, weight.t())
-    return _widened(hidden @ weight.t()) + offset
+def _softplus_sum(scores: torch.Tensor) -> torch.Tensor:
+    """sum_j log(1 + exp(scores_j)) of each row; sigmoid(scores) takes the scores' place.
+
+    One exponential serves both, and a logarithm 16 factors, where their product stays finite.
+    """
+    if scores.max() > 5:  # (1 + e^5)^16 is near the largest float32
+        total = F.softplus(scores).sum(1)
+        scores.sigmoid_()
+        return total
+    factor = scores.exp_() + 1
+    scores /= factor
+    for _ in range(4):
+        half = (factor.shape[1] + 1) // 2
+        factor[:, : factor.shape[1] - half] *= factor[:, half:]
+        factor = factor[:, :half]
+    return factor.log().sum(1)
+
+
+class _InChunks(torch.autograd.Function):
+    """A loss of the scores hidden weight^T + offset, and its gradients, by chunks of rows.
+
+    `head(scores[R, K], positive[R], row_weight[R])` returns the chunk's loss and the gradient for
+    `positive`, and leaves the gradient for the scores in their place: there is no [E, K] buffer,
+    and a chunk stays in the cache from its matrix product to those of its gradients.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        head: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        offset: torch.Tensor,
+        positive: torch.Tensor,
+        row_weight: torch.Tensor,
+    ) -> torch.Tensor:
+        loss, offset_grad = positive.new_zeros(()), torch.zeros_like(offset)
+        hidden_grad, positive_grad = torch.empty_like(hidden), torch.empty_like(positive)
+        weight_grad = torch.zeros_like(weight, dtype=positive.dtype)
+        n_rows = max(16, CHUNK_SCORES // len(weight))
+        for start in range(0, len(hidden), n_rows):
+            rows = slice(start, start + n_rows)
+            scores = _widened(hidden[rows] @ weight.t()).add_(offset)
+            part, positive_grad[rows] = head(scores, positive[rows], row_weight[rows])
+            loss += part
+            offset_grad += scores.sum(0)
+            scores = scores.to(hidden.dtype)
+            torch.mm(scores, weight, out=hidden_grad[rows])
+            weight_grad += scores.t() @ hidden[rows]
+        ctx.gradients = hidden_grad, weight_grad.to(weight.dtype), offset_grad, positive_grad
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return None, *(gradient * grad_outputs[0] for gradient in ctx.gradients), None
 
 
 def _widened(scores: torch.Tensor) -> torch.Tensor:

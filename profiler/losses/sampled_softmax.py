@@ -1,7 +1,7 @@
 """Sampled softmax with the log q correction: one self-contained file, torch only."""
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 INIT_STD = 0.01  # of the class weights, the same for every loss
+CHUNK_SCORES = 2**17  # at a time: 512 KB of float32 stay in a core's cache
 
 
 class Proposal(Protocol):
@@ -125,8 +126,10 @@ class SampledSoftmax(nn.Module):
             hidden, target, self.n_classes, self.positives_weight
         )
         drawn = self._draw(classes)
-        positive, negative = self._scores_of(hidden, classes, drawn)
         left_out = self._left_out(target, classes, drawn)
+        if drawn.ndim == 1 and left_out is None:
+            return self._plain(hidden, classes, drawn, row_weight)
+        positive, negative = self._scores_of(hidden, classes, drawn)
         if self.correction == "importance" and left_out is not None:
             negative = negative + self._log_mean(classes, left_out)
         if left_out is not None:
@@ -145,6 +148,23 @@ class SampledSoftmax(nn.Module):
             shape = (len(classes), self.n_negatives)
         drawn = self.proposal.sample(math.prod(shape), self.generator).to(classes.device)
         return drawn.view(shape) if self.pool_size is None else drawn.unique()
+
+    def _plain(
+        self,
+        hidden: torch.Tensor,
+        classes: torch.Tensor,
+        drawn: torch.Tensor,
+        row_weight: torch.Tensor,
+    ) -> torch.Tensor:
+        """The loss where every draw counts for every row."""
+        ids, n = torch.cat((classes, drawn)), len(classes)
+        own, weight = self.weight_rows(ids).split((n, len(drawn)))
+        offset = self._offset(ids, n)
+        positive = _widened((hidden * own).sum(1)) + offset[:n]
+        loss: torch.Tensor = _InChunks.apply(
+            _log_total, hidden, weight, offset[n:], positive, row_weight
+        )
+        return loss
 
     def _scores_of(
         self, hidden: torch.Tensor, classes: torch.Tensor, drawn: torch.Tensor
@@ -234,11 +254,63 @@ def _same_row(target: Target) -> torch.Tensor:
     return row[:, None] == row
 
 
+def _log_total(
+    scores: torch.Tensor, positive: torch.Tensor, row_weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A chunk's loss, its gradient for `positive`, and for the scores in their place."""
+    top = torch.maximum(scores.amax(1), positive)
+    total = scores.sub_(top[:, None]).exp_().sum(1)
+    own = (positive - top).exp()
+    total += own
+    scores *= (row_weight / total)[:, None]
+    loss = (row_weight * (total.log() + (top - positive))).sum()
+    return loss, row_weight * (own / total - 1)
+
+
 def _scores(hidden: torch.Tensor, weight: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
     """hidden weight^T + offset, [E, K]; in float32 where hidden is narrower."""
     if hidden.dtype in (torch.float32, torch.float64):
         return torch.addmm(offset.to(hidden.dtype), hidden, weight.t())
     return _widened(hidden @ weight.t()) + offset
+
+
+class _InChunks(torch.autograd.Function):
+    """A loss of the scores hidden weight^T + offset, and its gradients, by chunks of rows.
+
+    `head(scores[R, K], positive[R], row_weight[R])` returns the chunk's loss and the gradient for
+    `positive`, and leaves the gradient for the scores in their place: there is no [E, K] buffer,
+    and a chunk stays in the cache from its matrix product to those of its gradients.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        head: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        offset: torch.Tensor,
+        positive: torch.Tensor,
+        row_weight: torch.Tensor,
+    ) -> torch.Tensor:
+        loss, offset_grad = positive.new_zeros(()), torch.zeros_like(offset)
+        hidden_grad, positive_grad = torch.empty_like(hidden), torch.empty_like(positive)
+        weight_grad = torch.zeros_like(weight, dtype=positive.dtype)
+        n_rows = max(16, CHUNK_SCORES // len(weight))
+        for start in range(0, len(hidden), n_rows):
+            rows = slice(start, start + n_rows)
+            scores = _widened(hidden[rows] @ weight.t()).add_(offset)
+            part, positive_grad[rows] = head(scores, positive[rows], row_weight[rows])
+            loss += part
+            offset_grad += scores.sum(0)
+            scores = scores.to(hidden.dtype)
+            torch.mm(scores, weight, out=hidden_grad[rows])
+            weight_grad += scores.t() @ hidden[rows]
+        ctx.gradients = hidden_grad, weight_grad.to(weight.dtype), offset_grad, positive_grad
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return None, *(gradient * grad_outputs[0] for gradient in ctx.gradients), None
 
 
 def _widened(scores: torch.Tensor) -> torch.Tensor:
