@@ -82,6 +82,7 @@ def calibrate(
 
     start_server()  # it loads torch while the data is read
     prepared = _prepare(task, workspace, budget_seconds, spent_seconds, should_stop)
+    task = prepared.task
     on_event(DataPrepared(prepared=prepared))
     space = candidates(task, prepared.statistics)
     # A probe that failed may go well the next time, with more memory or less to do beside it.

@@ -23,7 +23,7 @@ def optimisers(
         sparse.update(
             (id(m.weight), m.weight)
             for m in module.modules()
-            if isinstance(m, nn.Embedding) and m.sparse
+            if isinstance(m, (nn.Embedding, nn.EmbeddingBag)) and m.sparse
         )
     dense = [p for key, p in every.items() if key not in sparse]
     found: list[Optimizer] = []

@@ -134,13 +134,19 @@ _TaskLoader.add_implicit_resolver(
 def _with_data_found(task: Task, file: Path) -> Task:
     if task.data is None:
         return task
-    given = Path(task.data.path).expanduser()
+    paths = {"path": _found(task.data.path, file, "data.path")}
+    if task.data.labels is not None:
+        paths["labels"] = _found(task.data.labels, file, "data.labels")
+    return task.model_copy(update={"data": task.data.model_copy(update=paths)})
+
+
+def _found(path: str, file: Path, field: str) -> str:
+    given = Path(path).expanduser()
     for place in (file.parent / given, given):
         if place.is_file():
-            data = task.data.model_copy(update={"path": str(place.resolve())})
-            return task.model_copy(update={"data": data})
+            return str(place.resolve())
     looked = "" if given.is_absolute() else ", neither beside the task nor in the working directory"
-    raise TaskInvalidError(f"{file}: data.path: there is no file {task.data.path!r}{looked}")
+    raise TaskInvalidError(f"{file}: {field}: there is no file {path!r}{looked}")
 
 
 def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -37,28 +37,37 @@ def check_words(task: Task) -> None:
 
 
 def read(service: Service, task: Task) -> Prepared:
-    """The task's data, read once and cached; the task inside is the one given.
+    """The task's data, read once and cached; the task inside is the one given (`as_given`).
 
     Raises TaskInvalidError or DataInvalidError.
     """
     with located(service, task) as here:
         prepared = prepare(here, service.workspace)
-    return prepared.model_copy(update={"task": task})
+    return prepared.model_copy(update={"task": as_given(task, prepared.task)})
+
+
+def as_given(task: Task, prepared: Task) -> Task:
+    """The task given, with the model that its data asks for."""
+    return task.model_copy(update={"model": prepared.model})
 
 
 @contextmanager
 def located(service: Service, task: Task) -> Iterator[Task]:
-    """The task with the path of its data on this machine; raises DataInvalidError outside.
+    """The task with the paths of its data on this machine; raises DataInvalidError outside.
 
-    What is raised inside names the file as the task given does.
+    What is raised inside names the files as the task given does.
     """
     given = _data(task)
     path = str(_found(service, given))
-    here = task.model_copy(update={"data": given.model_copy(update={"path": path})})
+    labels = None if given.labels is None else str(_inside(service, given.labels))
+    data = given.model_copy(update={"path": path, "labels": labels})
     try:
-        yield here
+        yield task.model_copy(update={"data": data})
     except TaskInvalidError as error:
-        raise type(error)(str(error).replace(path, given.path)) from error
+        text = str(error).replace(path, given.path)
+        if labels is not None and given.labels is not None:
+            text = text.replace(labels, given.labels)
+        raise type(error)(text) from error
 
 
 def _data(task: Task) -> DataSource:
@@ -71,13 +80,16 @@ def _data(task: Task) -> DataSource:
 
 def _found(service: Service, data: DataSource) -> Path:
     """The file, if it is one that can be read by its looks."""
-    path = _path(service, data)
+    path = _inside(service, data.path)
     format_of(data)
     check_is_file(path, repr(data.path))
+    if data.labels is not None:
+        check_is_file(_inside(service, data.labels), repr(data.labels))
     return path
 
 
-def _path(service: Service, data: DataSource) -> Path:
+def _inside(service: Service, path: str) -> Path:
+    """Where a path of a task lies; raises DataInvalidError outside of the data folder."""
     if service.data_root is None:
-        return Path(data.path)
-    return resolve_inside(data.path, service.data_root)
+        return Path(path)
+    return resolve_inside(path, service.data_root)

@@ -34,7 +34,7 @@ def recommend_now(
         prepared = read(service, task).model_copy(update={"device": device})
     statistics = prepared.statistics if prepared else task.statistics
     answer = recommend(
-        task,
+        prepared.task if prepared else task,
         known_profiles(service, tenant, task, statistics, prepared=prepared),
         device,
         prepared=prepared,

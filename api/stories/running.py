@@ -19,7 +19,7 @@ from advisor.calibration import (
 from advisor.errors import AdvisorError
 from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost, Trial
 from advisor.recommendation import RankedCandidate, Recommendation
-from api.stories.read import located
+from api.stories.read import as_given, located
 from api.stories.recommend import known_costs, known_profiles
 from api.stories.service import Service
 from profiler.calibrate import Calibrated, calibrate
@@ -193,7 +193,7 @@ class Run:
         answer = calibrated.recommendation
         return answer.model_copy(
             update={
-                "task": self._calibration.task,
+                "task": as_given(self._calibration.task, answer.task),
                 "calibration_id": self._id,
                 "ranking": tuple(map(with_own_profile, answer.ranking)),
             }

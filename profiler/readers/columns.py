@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Literal
 
 from advisor.errors import DataInvalidError
 from advisor.task import Columns
 
-Field = Literal["user", "item", "time", "token", "split"]
+Field = Literal["user", "item", "time", "token", "label", "text", "hidden", "split"]
 
 # Compared in lower case without spaces, dashes or underscores; earlier names win. A split is never
 # guessed: taking a column for one silently would change what is trained on.
@@ -29,6 +30,15 @@ COMMON_NAMES: dict[Field, tuple[str, ...]] = {
         *("unixreviewtime", "eventtime", "createdat", "orderdate", "invoicedate", "day"),
     ),
     "token": ("token", "tokenid", "tokens", "id"),
+    "label": (
+        *("label", "labels", "class", "classes", "target", "targets", "category", "categories"),
+        *("y", "tag", "tags", "intent", "genre", "genres", "topic", "topics"),
+    ),
+    "text": (
+        *("text", "sentence", "document", "content", "body", "utterance", "query", "title"),
+        *("description", "abstract", "review", "comment", "message"),
+    ),
+    "hidden": ("embedding", "embeddings", "vector", "vectors", "hidden", "hiddenstate"),
     "split": (),
 }
 
@@ -43,7 +53,7 @@ def choose_columns(
     """Returns the column of each field that the file has, and a note for each guess.
 
     Raises DataInvalidError for a mapped column that is not there, a required one that nothing
-    suggests, and one column mapped to both user and item.
+    suggests, and one column mapped to two fields.
     """
     chosen: dict[Field, str] = {}
     notes: list[str] = []
@@ -56,10 +66,12 @@ def choose_columns(
                 f"{where} has no column {name!r} (mapped to {field}); it has {listed(found)}"
             )
         chosen[field] = name
-    if "user" in chosen and chosen["user"] == chosen.get("item"):
-        raise DataInvalidError(
-            f"user and item are both mapped to the column {chosen['user']!r}; they must differ"
-        )
+    for field, other in combinations(chosen, 2):
+        if chosen[field] == chosen[other]:
+            raise DataInvalidError(
+                f"{field} and {other} are both mapped to the column {chosen[field]!r}; "
+                f"they must differ"
+            )
     taken = set(chosen.values())
     for field in fields:
         guess = None if field in chosen else _guess(field, [n for n in found if n not in taken])

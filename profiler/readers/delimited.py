@@ -25,7 +25,7 @@ SNIFFED_BYTES = 65536
 
 def column_names(path: Path, where: str, *, separator: str, quote: str | None) -> list[str]:
     """Names in the header line; raises DataInvalidError if this is not text of several columns."""
-    _check_is_text(path, where)
+    check_is_text(path, where)
     names = _read(path, where, separator, quote, n_rows=0).columns
     if len(names) == 1:
         others = {s: text for s, text in SEPARATORS.items() if s != separator and s in names[0]}
@@ -89,9 +89,10 @@ def _read_raw(path: Path, separator: str, quote: str | None, **options: Any) -> 
     return pl.read_csv(path, separator=separator, quote_char=quote, null_values=MISSING, **options)
 
 
-def _check_is_text(path: Path, where: str) -> None:
+def check_is_text(path: Path, where: str) -> None:
+    """Raises DataInvalidError unless the file begins as UTF-8 text that is not blank."""
     try:
-        with _open(path) as file:
+        with unpacked(path) as file:
             head = file.read(SNIFFED_BYTES)
     except (OSError, EOFError) as error:
         raise DataInvalidError(f"{where} could not be read: {error}") from error
@@ -109,7 +110,8 @@ def _check_is_text(path: Path, where: str) -> None:
         raise DataInvalidError(f"{where} is not UTF-8 text; save it as UTF-8") from error
 
 
-def _open(path: Path) -> Any:
+def unpacked(path: Path) -> Any:
+    """The file opened for reading bytes, gzip unpacked on the way."""
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if is_gzip else path.open("rb")
@@ -130,7 +132,7 @@ def _what_is_wrong(
 
 def _first_long_line(path: Path, separator: str, quote: str | None) -> str:
     quoting = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
-    with _open(path) as file:
+    with unpacked(path) as file:
         lines = (line.decode(errors="replace") for line in file)
         rows = csv.reader(lines, delimiter=separator, quoting=quoting)
         n_columns = len(next(rows))

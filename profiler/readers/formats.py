@@ -1,6 +1,7 @@
 """Which format a file is in: as the task says, else by the file's ending."""
 
 from pathlib import PurePath
+from typing import get_args
 
 from advisor.errors import DataInvalidError
 from advisor.task import DataSource, Format
@@ -16,6 +17,14 @@ ENDINGS: dict[str, Format] = {
     ".pq": "parquet",
     ".txt": "text",
     ".txt.gz": "text",
+    ".npz": "npz",
+    ".npy": "npy",
+    ".svm": "svmlight",
+    ".svm.gz": "svmlight",
+    ".svmlight": "svmlight",
+    ".svmlight.gz": "svmlight",
+    ".libsvm": "svmlight",
+    ".libsvm.gz": "svmlight",
 }
 
 
@@ -29,5 +38,5 @@ def format_of(source: DataSource) -> Format:
             return file_format
     raise DataInvalidError(
         f"{source.path!r} has no known ending; known are {', '.join(ENDINGS)}, "
-        f"or say data.format: csv, tsv, parquet, inter or text"
+        f"or say data.format: {', '.join(get_args(Format))}"
     )

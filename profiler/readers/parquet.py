@@ -21,18 +21,13 @@ def column_names(path: Path, where: str) -> list[str]:
 
 
 def read(path: Path, names: Sequence[str], where: str) -> "pl.DataFrame":
-    """The named columns, empty text and NaN as missing; no column may hold lists or structs."""
+    """The named columns, empty text and NaN as missing."""
     import polars as pl
 
     try:
         frame = pl.read_parquet(path, columns=list(names))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataInvalidError(f"{where} could not be read as parquet: it is damaged") from error
-    for name, dtype in frame.schema.items():
-        if dtype.is_nested() or dtype == pl.Binary:
-            raise DataInvalidError(
-                f"column {name!r} of {where} holds {dtype}; an id is a number or a text"
-            )
     return frame.with_columns(_missing_as_null(name, dtype) for name, dtype in frame.schema.items())
 
 

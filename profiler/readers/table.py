@@ -20,20 +20,30 @@ if TYPE_CHECKING:
 
 
 class Table(NamedTuple):
-    """The columns read, named by their field; the split, if any, is int8 0, 1, 2."""
+    """The columns read, named by their field; the split, if any, is int8 0, 1, 2.
+
+    With the rest: every other column as "rest:" and its name, and `row`, its row in the file.
+    """
 
     frame: "pl.DataFrame"
     notes: tuple[str, ...]
 
 
 TABLE_FORMATS = ("csv", "tsv", "parquet", "inter")
+REST = "rest:"
 PARTS = {"0": 0, "train": 0, "1": 1, "valid": 1, "validation": 1, "2": 2, "test": 2}
 
 
 def read_table(
-    source: DataSource, path: Path, fields: Sequence[Field], required: Sequence[Field]
+    source: DataSource,
+    path: Path,
+    fields: Sequence[Field],
+    required: Sequence[Field],
+    *,
+    with_rest: bool = False,
+    lists: Sequence[Field] = (),
 ) -> Table:
-    """Read the fields that the file has; the required ones it must have.
+    """Read the fields that the file has; the required ones it must have, `lists` may be lists.
 
     `path` is where the source's path lies on this machine; messages name it as the user gave it.
     Raises DataInvalidError, with one sentence, for whatever keeps the file from being read.
@@ -55,11 +65,17 @@ def read_table(
             update={f: without_type(n) for f, n in columns if n is not None and n in found}
         )
     chosen, notes = choose_columns(plain, columns, fields, required, where)
-    names = {field: found[plain.index(name)] for field, name in chosen.items()}
+    names: dict[str, str] = {field: found[plain.index(name)] for field, name in chosen.items()}
+    if with_rest:
+        taken = set(names.values())
+        names |= {f"{REST}{name}": name for name in found if name not in taken}
     frame = reader.read(path, list(dict.fromkeys(names.values())), where)
     frame = frame.select(frame[name].alias(field) for field, name in names.items())
     if frame.height == 0:
         raise DataInvalidError(f"{where} has a header but no rows")
+    _check_cells(frame, lists, names, where)
+    if with_rest:
+        frame = frame.with_row_index("row")
     if "split" in frame.columns:
         frame = frame.with_columns(_parts(frame["split"], chosen["split"], where))
     elif "split" in fields and "split" in plain:
@@ -81,6 +97,21 @@ def check_is_file(path: Path, where: str) -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataInvalidError(f"{where} could not be opened: {reason}") from error
+
+
+def _check_cells(
+    frame: "pl.DataFrame", lists: Sequence[str], names: dict[str, str], where: str
+) -> None:
+    import polars as pl
+
+    for field, dtype in frame.schema.items():
+        is_cell = not dtype.is_nested() and dtype != pl.Binary
+        if not is_cell and field not in lists and not field.startswith(REST):
+            raise DataInvalidError(
+                f"column {names[field]!r} of {where} holds {dtype}; "
+                f"{'a text' if field == 'text' else 'an id'} is "
+                f"{'no list' if field == 'text' else 'a number or a text'}"
+            )
 
 
 def _parts(split: "pl.Series", name: str, where: str) -> "pl.Series":

@@ -1,0 +1,31 @@
+"""Text as sparse features: hashed n-grams, each text's of length 1, through scikit-learn.
+
+Words: single ones and pairs. Characters: one to four of them, within words with their borders.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from advisor.task import DataSource
+from profiler.readers.labelled import CsrMatrix
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_WORDS = {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}
+_CHARACTERS = {"analyzer": "char_wb", "ngram_range": (1, 4)}
+
+
+def hashed_ngrams(texts: "pl.Series", source: DataSource) -> tuple[CsrMatrix, str]:
+    """Float32 CSR [N, hash_size], and a note; a missing text has no features."""
+    import numpy as np
+    import polars as pl
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    how = _WORDS if source.ngrams == "words" else _CHARACTERS
+    single: Any = np.float32  # its types know float64 only
+    hashing = HashingVectorizer(n_features=source.hash_size, dtype=single, **how)
+    x: CsrMatrix = hashing.transform(texts.cast(pl.String).fill_null("").to_list())
+    x.eliminate_zeros()
+    empty = int((np.diff(x.indptr) == 0).sum())
+    note = f"features are {'-'.join(map(str, how['ngram_range']))}-grams of {source.ngrams}"
+    return x, note + (f"; texts without any: {empty:,}" if empty else "")
