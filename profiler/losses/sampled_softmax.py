@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 INIT_STD = 0.01  # of the class weights, the same for every loss
-CHUNK_SCORES = 2**17  # at a time: 512 KB of float32 stay in a core's cache
+CHUNK_SCORES = 2**18  # at a time: 1 MB of float32 stays in a core's cache
 
 
 class Proposal(Protocol):
