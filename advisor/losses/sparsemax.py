@@ -15,7 +15,7 @@ CARD = LossCard(
     gradient_bias="none for its own minimiser; its gradient is not that of softmax",
     gradient_variance="of the batch only; no negatives are drawn, and negatives below the "
     "threshold get a gradient of exactly 0",
-    step_cost="2 B C D flop while the support is small, up to 6 B C D where it is not",
+    step_cost="2 B C D flop while fewer than one class in 14 has p > 0, else 6 B C D",
     has_probabilities=True,
     inner_product_serving=True,
     settings=(
@@ -184,8 +184,11 @@ def step_flop(shape: StepShape, settings: Settings) -> float:
 
 
 def step_bytes(shape: StepShape, settings: Settings) -> float:
-    """Parameters, gradients and two moments of every class, one chunk of scores twice."""
+    """Parameters, gradients and two moments of every class, and a chunk of scores; float32.
+
+    Beside the scores there are their blocks' maxima and, at most, twice as much of the support.
+    """
     del settings
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    chunk_rows = min(b, 128, max(16, 2**25 // c))
-    return 4.0 * (4 * c * (d + 1) + 2 * chunk_rows * c + 4 * b * d)
+    chunk_rows = min(b, max(128, 2**20 // c), max(16, 2**25 // c))
+    return 4.0 * (4 * c * (d + 1) + 1.5 * chunk_rows * c + 4 * b * d)

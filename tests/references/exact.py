@@ -65,6 +65,30 @@ def rgx(batch: Batch) -> torch.Tensor:
     return -s[range(len(s)), batch.target] + s.mean(1) + ((s**2).mean(1) - s.mean(1) ** 2) / 2
 
 
+def entmax(alpha: float) -> Reference:
+    """s.p - Omega(p) - s_y at the p that maximises it, its threshold found by bisection."""
+
+    def loss(batch: Batch) -> torch.Tensor:
+        s = batch.scores
+        z = (alpha - 1) * s.detach()
+        low, high = z.max(1).values - 1, z.max(1).values
+        for _ in range(60):
+            middle = (low + high) / 2
+            p = (z - middle[:, None]).clamp(min=0) ** (1 / (alpha - 1))
+            is_low = p.sum(1) >= 1
+            low, high = torch.where(is_low, middle, low), torch.where(is_low, high, middle)
+        omega = ((p**alpha).sum(1) - 1) / (alpha * (alpha - 1))
+        return (s * p).sum(1) - omega - s[range(len(s)), batch.target]
+
+    return loss
+
+
+def rankmax(batch: Batch) -> torch.Tensor:
+    s = batch.scores
+    target = s[range(len(s)), batch.target]
+    return (s - target[:, None] + 1).clamp(min=0).sum(1).log()
+
+
 ROWS = (
     Row("softmax", "softmax", softmax),
     Row(
@@ -83,6 +107,10 @@ ROWS = (
     ),
     Row("softmax-smoothing", "softmax", smoothed_softmax(0.2), {"label_smoothing": 0.2}),
     Row("sparsemax", "sparsemax", sparsemax),
+    Row("entmax", "entmax", entmax(1.5)),
+    Row("entmax-alpha-1.25", "entmax", entmax(1.25), {"alpha": 1.25}),
+    Row("entmax-alpha-2", "entmax", entmax(2.0), {"alpha": 2.0}),
+    Row("rankmax", "rankmax", rankmax),
     Row("rg2", "rg2", rg2),
     Row("rgx", "rgx", rgx),
 )
