@@ -70,7 +70,7 @@ CARD = LossCard(
             condition="any scores whose support is not all classes",
             source="theory notes 1.2",
             check="tests/theory/test_minimisers.py"
-            "::test_sparse_probabilities_tie_where_scores_do_not",
+            "::test_sparse_probabilities_tie_where_scores_do_not[sparsemax]",
         ),
         Claim(
             topic="regret",

@@ -50,6 +50,10 @@ def _smoothed(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (0.9 * p + 0.1 / len(q)).log()
 
 
+def _tsallis(alpha: float) -> Form:
+    return lambda p, q: p ** (alpha - 1) / (alpha - 1)
+
+
 def _gbce(calibration: float) -> Form:
     """Of two draws: log(p / q) - log(2 / beta)."""
 
@@ -70,6 +74,9 @@ CASES = {
     "softmax-temperature": Case("softmax", {"temperature": 0.2}, _log_p, True),
     "softmax-smoothing": Case("softmax", {"label_smoothing": 0.1}, _smoothed, True),
     "sparsemax": Case("sparsemax", {}, lambda p, q: p, True),
+    "entmax": Case("entmax", {"alpha": 1.5}, _tsallis(1.5), True),
+    "entmax-1.25": Case("entmax", {"alpha": 1.25}, _tsallis(1.25), True),
+    "entmax-1.75": Case("entmax", {"alpha": 1.75}, _tsallis(1.75), True),
     "rg2": Case("rg2", {}, lambda p, q: p.shape[1] * p - 1, False),
     "rgx": Case("rgx", {}, lambda p, q: p.shape[1] * p, True),
     "sampled_softmax": Case("sampled_softmax", {"n_negatives": 2}, _log_p, True),
@@ -111,6 +118,9 @@ CASES = {
 }
 ORDERED = (
     "softmax",
+    "entmax",
+    "entmax-1.25",
+    "entmax-1.75",
     "rgx",
     "softmax-smoothing",
     "sparsemax",
@@ -126,6 +136,7 @@ ORDERED = (
 MISORDERED = ("sampled_softmax-none", "negative_sampling-popularity", "bpr-popularity")
 EACH_POSITIVE = (
     "softmax",
+    "entmax",
     "rgx",
     "sparsemax",
     "rg2",
@@ -258,11 +269,13 @@ def test_bpr_is_uncorrected_sampled_softmax_of_one_draw() -> None:
     torch.testing.assert_close(risks[0], risks[1])
 
 
-def test_sparse_probabilities_tie_where_scores_do_not() -> None:
-    population = Population("sparsemax", uniform(4))
+@pytest.mark.parametrize("name", ["sparsemax", "entmax"])
+def test_sparse_probabilities_tie_where_scores_do_not(name: str) -> None:
+    population = Population(name, uniform(4))
     population.set_scores(torch.tensor([[3.0, 2.5, 0.2, 0.1]]))
     found = population.layer.log_prob(population.hidden).exp()[0]
-    assert found.tolist() == pytest.approx([0.75, 0.25, 0, 0])
+    assert found[0] > found[1] > 0
+    assert found[2:].tolist() == [0, 0]
     scores = population.layer.scores(population.hidden)[0]
     assert scores.argsort(descending=True).tolist() == [0, 1, 2, 3]
 
@@ -292,3 +305,13 @@ def test_cosines_reach_log_p_within_their_range_and_tie_at_its_ends() -> None:
     torch.testing.assert_close(centred(within), centred(expected), rtol=0, atol=1e-5)
     beyond = _cosine_optimum(torch.tensor([60, 50, 2, 1]), temperature=2.0)  # from -1/2 to 1/2
     assert beyond.tolist() == pytest.approx([0.5, 0.5, -0.5, -0.5], abs=1e-3)
+
+
+def test_entmax_of_alpha_2_is_sparsemax() -> None:
+    scores, counts = normal(6, 5), random_counts(6, 5, zeros=True)
+    risks = []
+    for loss, settings in (("sparsemax", {}), ("entmax", {"alpha": 2.0})):
+        population = Population(loss, uniform(5), 6, **settings)
+        population.set_scores(scores)
+        risks.append(population.risks(counts))
+    torch.testing.assert_close(risks[0], risks[1])

@@ -35,6 +35,7 @@ def _affine_of_centred(population: Population) -> torch.Tensor:
 FENCHEL_YOUNG: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Map]] = {
     "softmax": (lambda p: p.log(), _log_prob),
     "sparsemax": (lambda p: p, _log_prob),
+    "entmax": (lambda p: 2 * p.sqrt(), _log_prob),
 }
 QUADRATIC: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Map]] = {
     "rg2": (lambda p: C * p - 1, _affine),

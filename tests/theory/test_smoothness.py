@@ -15,6 +15,9 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], float]] = {
     "softmax-temperature": ("softmax", {"temperature": 0.5}, (), 2.0),
     "softmax-smoothing": ("softmax", {"label_smoothing": 0.1}, (), 0.5),
     "sparsemax": ("sparsemax", {}, (), 1.0),
+    "entmax": ("entmax", {"alpha": 1.5}, (), 2**-0.5),
+    "entmax-1.25": ("entmax", {"alpha": 1.25}, (), 2**-0.75),
+    "entmax-1.75": ("entmax", {"alpha": 1.75}, (), 2**-0.25),
     "rg2": ("rg2", {}, (), 1 / C),
     "rgx": ("rgx", {}, (), 1 / C),
     "sampled_softmax": ("sampled_softmax", {}, (1, 2, 3), 0.5),
@@ -28,7 +31,12 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], float]] = {
 }
 # Sums of logistic losses: the curvature is that of one class, largest at an even chance
 LOGISTIC = {"negative_sampling": 0.0, "nce": math.log(3 / C)}
-MARGINS = {"sparsemax": (1.0, {})}
+MARGINS: dict[str, tuple[float, dict[str, Any]]] = {
+    "sparsemax": (1.0, {}),
+    "rankmax": (1.0, {}),
+    "entmax": (2.0, {"alpha": 1.5}),
+    "entmax-1.25": (4.0, {"alpha": 1.25}),
+}
 
 
 def _population(name: str, n_points: int) -> Population:

@@ -7,10 +7,13 @@ from profiler.losses import build
 from tests.theory.populations import normal
 
 C = 10_000
-SPARSE = {"sparsemax": {}}
+SPARSE = {"sparsemax": {}, "entmax": {"alpha": 1.5}}
 # Classes with a probability, of 10,000 normal scores of a standard deviation: means of 80 rows,
 # where theory notes, T10, counted one row
-SIZES = {"sparsemax": ((0.001, 1838), (0.01, 263), (0.1, 34), (1.0, 4.5))}
+SIZES = {
+    "sparsemax": ((0.001, 1838), (0.01, 263), (0.1, 34), (1.0, 4.5)),
+    "entmax": ((0.001, 10_000), (0.01, 9598), (0.1, 1042), (1.0, 21)),
+}
 
 
 def _layer(name: str, deviation: float, n_rows: int) -> torch.nn.Module:
