@@ -4,13 +4,14 @@ A step is forward, backward and the optimisers of a trial, on Zipf targets (chan
 shuffled), 512 rows, 64 dimensions.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from benchmarks.loss_timing.interleave import Row, Timing, interleaved
 
+from benchmarks.loss_timing.interleave import Row, Timing, interleaved
 from profiler.losses import build
 from profiler.optimiser import optimisers
 
@@ -81,7 +82,7 @@ def training_step(name: str, n_classes: int, **settings: Any) -> Callable[[], No
     updates = optimisers([layer], 1e-3, 1e-5)
     hidden = torch.randn(ROWS, DIM, requires_grad=True)
     targets = torch.multinomial(counts.double(), ROWS * N_BATCHES, replacement=True)
-    batches = iter(targets.view(N_BATCHES, ROWS).repeat(100, 1))
+    batches = itertools.cycle(targets.view(N_BATCHES, ROWS))
 
     def step() -> None:
         hidden.grad = None
@@ -91,6 +92,7 @@ def training_step(name: str, n_classes: int, **settings: Any) -> Callable[[], No
         for optimiser in updates:
             optimiser.step()
 
+    step()  # the optimiser's state is made in the first one
     return step
 
 

@@ -125,10 +125,10 @@ class HierarchicalSoftmax(nn.Module):
         steps = [self.class_vertex.index_select(0, classes)]
         while len(steps) < len(self._levels):
             steps.append(self.vertex_above.index_select(0, steps[-1]))
-        vertices = torch.stack(steps, dim=1)
-        rows, _ = vertices.nonzero(as_tuple=True)
-        edges = vertices[vertices > 0] - 1
-        return rows, edges >> 1, 1 - 2 * (edges & 1)
+        vertices = torch.stack(steps, dim=1).view(-1)  # row by row, 0 above the root
+        kept = vertices.nonzero()[:, 0]
+        edges = vertices.index_select(0, kept) - 1
+        return kept // len(steps), edges >> 1, 1 - 2 * (edges & 1)
 
     def scores(self, hidden: torch.Tensor) -> torch.Tensor:
         """The log-probability of every class, [B, C]: the sums down the tree, level by level."""
