@@ -76,6 +76,16 @@ CARD = LossCard(
         ),
         Claim(
             topic="probabilities",
+            statement="At the optimum its probabilities are p, exact zeros included.",
+            status="proved",
+            condition="scores free for every row; a class that has none there costs infinite "
+            "log-loss",
+            source="derived here, checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_probabilities_of_the_optimum_are_p[entmax]",
+        ),
+        Claim(
+            topic="probabilities",
             statement="Ranked by probabilities, all classes below the threshold tie at 0.",
             status="proved",
             condition="any scores whose support is not all classes",

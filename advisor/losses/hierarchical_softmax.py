@@ -87,6 +87,15 @@ CARD = LossCard(
             "instead",
         ),
         Claim(
+            topic="probabilities",
+            statement="At the optimum its probabilities are p, exact zeros included.",
+            status="proved",
+            condition="node logits free for every row",
+            source="derived here, checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_probabilities_of_the_optimum_are_p[hierarchical_softmax]",
+        ),
+        Claim(
             topic="normalisation",
             statement="The leaf probabilities sum to 1.",
             status="proved",

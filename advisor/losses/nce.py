@@ -102,6 +102,15 @@ CARD = LossCard(
             unchecked_because="a statement about models, not about free scores",
         ),
         Claim(
+            topic="probabilities",
+            statement="At the optimum its probabilities are p.",
+            status="proved",
+            condition="scores free for every row; divided by Z, so also where it is not 1",
+            source="derived here, checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_probabilities_of_the_optimum_are_p[nce]",
+        ),
+        Claim(
             topic="smoothness",
             statement="The gradient in the scores is Lipschitz with constant (1 + the largest "
             "multiplicity of a draw) / 4: 1/2 for distinct draws.",

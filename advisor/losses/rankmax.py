@@ -64,7 +64,8 @@ CARD = LossCard(
             statement="It puts the likeliest class first and orders the others weakly; "
             "strictly in a part of the laws only.",
             status="measured",
-            condition="200 random laws each of 3 and 4 classes",
+            condition="200 random laws each of 3, 4 and 5 classes; the part falls with their "
+            "number",
             source="theory notes 1.4 (T3): no proof, 400 of 400 laws each of 3 to 5 classes",
             check="tests/theory/test_rankmax.py"
             "::test_the_optimum_puts_the_likeliest_class_first_and_orders_weakly",

@@ -86,7 +86,8 @@ CARD = LossCard(
     claims=(
         Claim(
             topic="minimiser",
-            statement="With correction 'both' the population minimiser is s = log p + c.",
+            statement="With correction 'both' the population minimiser is s = log p + c: its "
+            "probabilities are p.",
             status="proved",
             condition="any K >= 1, any q > 0, hits of the target kept, scores free for every row",
             source="theory notes 2.1, derived and checked by enumeration; Ma & Collins 2018 "

@@ -125,6 +125,15 @@ CARD = LossCard(
             unchecked_because="depends on the data; the calibration measures it instead",
         ),
         Claim(
+            topic="probabilities",
+            statement="At the optimum its probabilities are p.",
+            status="proved",
+            condition="scores free for every row, no label smoothing",
+            source="derived here, checked numerically",
+            check="tests/theory/test_minimisers.py"
+            "::test_the_probabilities_of_the_optimum_are_p[softmax]",
+        ),
+        Claim(
             topic="regret",
             statement="The excess risk is at least half the squared l1 distance of the "
             "probabilities to p.",

@@ -77,8 +77,9 @@ def test_consistency_follows_the_minimiser(name: str, settings: dict, status: st
 
 
 @pytest.mark.parametrize("name", CARDS)
-def test_theory_is_silent_on_a_metric_it_does_not_know(name: str) -> None:
-    silent = known_losses()[name].consistency(Metric(name="psp", k=5), {})
+@pytest.mark.parametrize("metric", ["psp@5", "macro_f1"])
+def test_theory_is_silent_on_a_metric_it_does_not_know(name: str, metric: str) -> None:
+    silent = known_losses()[name].consistency(Metric.parse(metric), {})
     assert silent.status == "unknown"
 
 

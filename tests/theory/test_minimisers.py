@@ -133,6 +133,16 @@ ORDERED = (
     "bpr",
     "hierarchical_softmax",
 )
+WITH_PROBABILITIES = (
+    "softmax",
+    "sparsemax",
+    "entmax",
+    "entmax-1.25",
+    "sampled_softmax",
+    "sampled_softmax-none-uniform",
+    "nce",
+    "hierarchical_softmax",
+)
 MISORDERED = ("sampled_softmax-none", "negative_sampling-popularity", "bpr-popularity")
 EACH_POSITIVE = (
     "softmax",
@@ -187,6 +197,15 @@ def test_the_optimum_orders_the_classes_as_p(name: str) -> None:
         counts = random_counts(n_laws, n_classes, seed=1, total=total, zeros=True)
         wrong = _misordered(counts, _population(case, n_laws, n_classes).minimise(counts))
         assert not wrong.any(), counts[wrong]
+
+
+@pytest.mark.parametrize("name", WITH_PROBABILITIES)
+def test_the_probabilities_of_the_optimum_are_p(name: str) -> None:
+    counts = random_counts(8, 5, seed=2, zeros=not _is_sampled(CASES[name]))
+    population = _population(CASES[name], 8, 5)
+    population.minimise(counts)
+    found = population.layer.log_prob(population.hidden).detach().exp()
+    torch.testing.assert_close(found, probabilities(counts), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MISORDERED)

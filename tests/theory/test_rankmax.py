@@ -46,7 +46,8 @@ def test_classes_of_different_p_tie_in_the_optimum() -> None:
 
 
 def test_the_optimum_puts_the_likeliest_class_first_and_orders_weakly() -> None:
-    for n_classes in (3, 4):
+    shares = []
+    for n_classes in (3, 4, 5):
         p = _laws(200, n_classes)
         found = _optima(p)
         first = p.argmax(1, keepdim=True)
@@ -55,7 +56,8 @@ def test_the_optimum_puts_the_likeliest_class_first_and_orders_weakly() -> None:
         greater = p[:, :, None] > p[:, None, :]
         assert not (greater & (found[:, :, None] < found[:, None, :])).any()
         strict = ~(greater & (found[:, :, None] <= found[:, None, :])).flatten(1).any(1)
-        assert 0.02 < strict.double().mean() < 0.8
+        shares.append(float(strict.double().mean()))
+    assert 0.8 > shares[0] > shares[1] > shares[2]
 
 
 def test_no_scores_nearby_have_less_risk_than_the_whole_steps() -> None:
