@@ -94,10 +94,11 @@ class RowAdam(Optimizer):
         second = average_sq.index_select(0, rows).mul_(beta2).addcmul_(g, g, value=1 - beta2)
         average.index_copy_(0, rows, first)
         average_sq.index_copy_(0, rows, second)
-        correction1 = 1 - beta1 ** state["step"]
-        correction2 = 1 - beta2 ** state["step"]
-        scale = second.div_(correction2).sqrt_().add_(group["eps"])
-        weights.index_copy_(0, rows, old.addcdiv_(first, scale, value=-group["lr"] / correction1))
+        # lr / c1 * first / (sqrt(second / c2) + eps), the root of c2 taken out of the rows
+        correction = (1 - beta2 ** state["step"]) ** 0.5
+        rate = group["lr"] * correction / (1 - beta1 ** state["step"])
+        scale = second.sqrt_().add_(group["eps"] * correction)
+        weights.index_copy_(0, rows, old.addcdiv_(first, scale, value=-rate))
 
 
 def _house(parameter: torch.Tensor, state: dict[str, Any]) -> None:
