@@ -104,8 +104,10 @@ class KnownLoss:
     training step of the output layer; step_bytes(shape, settings) -> bytes of parameters,
     gradients, optimiser state and buffers of the output layer.
 
-    A file may further define has_probabilities(settings) -> bool, where that depends on them, and
-    refusal(settings) -> why settings make no sense together, or None.
+    A file's own consistency(metric, settings) is of metrics that are best for the order of p;
+    likelihood(settings) of those that need probabilities, where the loss has them. It may further
+    define has_probabilities(settings) -> bool, where that depends on them, and refusal(settings)
+    -> why settings make no sense together, or None.
     """
 
     card: LossCard

@@ -6,8 +6,9 @@ from functools import cache
 from types import ModuleType
 
 import advisor.losses
-from advisor.card import KnownLoss, LossCard, Settings
+from advisor.card import Consistency, KnownLoss, LossCard, Settings
 from advisor.errors import UnknownLossError
+from advisor.task import Metric
 
 
 @cache
@@ -30,12 +31,26 @@ def _known(card: LossCard, module: ModuleType) -> KnownLoss:
     def never(_: Settings) -> None:
         return None
 
+    has_probabilities = getattr(module, "has_probabilities", as_the_card_says)
+
+    def consistency(metric: Metric, settings: Settings) -> Consistency:
+        if metric.is_by_order:
+            found: Consistency = module.consistency(metric, settings)
+            return found
+        if metric.needs_probabilities and has_probabilities(settings):
+            found = module.likelihood(settings)
+            return found
+        reason = f"theory says nothing about {card.name} and {metric}"
+        if metric.needs_probabilities:
+            reason = f"{card.name} gives no probabilities, which {metric} needs"
+        return Consistency(status="unknown", reason=reason, source="theory notes 4")
+
     return KnownLoss(
         card,
-        module.consistency,
+        consistency,
         module.step_flop,
         module.step_bytes,
-        getattr(module, "has_probabilities", as_the_card_says),
+        has_probabilities,
         getattr(module, "refusal", never),
     )
 

@@ -6,7 +6,7 @@ Everything is checked at this door, all faults at once; inside, nothing is check
 import hashlib
 import math
 import re
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -33,23 +33,25 @@ _LEAST_SCORE = 1e-9
 
 
 class MetricKind(NamedTuple):
-    """Whether a metric has a cut-off, falls as the model gets better, and needs probabilities."""
+    """Whether a metric has a cut-off, is best for the order of p (one positive a row), falls as
+    the model gets better, and needs probabilities."""
 
     at_k: bool = False
+    by_order: bool = False
     falls: bool = False
     needs_probabilities: bool = False
 
 
 METRICS = {
-    "ndcg": MetricKind(at_k=True),
-    "recall": MetricKind(at_k=True),
-    "hit": MetricKind(at_k=True),
-    "map": MetricKind(at_k=True),
-    "precision": MetricKind(at_k=True),
+    "ndcg": MetricKind(at_k=True, by_order=True),
+    "recall": MetricKind(at_k=True, by_order=True),
+    "hit": MetricKind(at_k=True, by_order=True),
+    "map": MetricKind(at_k=True, by_order=True),
+    "precision": MetricKind(at_k=True, by_order=True),
     "psp": MetricKind(at_k=True),
-    "top": MetricKind(at_k=True),
-    "mrr": MetricKind(),
-    "accuracy": MetricKind(),
+    "top": MetricKind(at_k=True, by_order=True),
+    "mrr": MetricKind(by_order=True),
+    "accuracy": MetricKind(by_order=True),
     "macro_f1": MetricKind(),
     "perplexity": MetricKind(falls=True, needs_probabilities=True),
     "log_loss": MetricKind(falls=True, needs_probabilities=True),
@@ -87,6 +89,11 @@ class Metric(Value):
     @property
     def needs_probabilities(self) -> bool:
         return self.name in METRICS and METRICS[self.name].needs_probabilities
+
+    @property
+    def is_by_order(self) -> bool:
+        """Whether the order of p, one positive a row, is the best there is for it."""
+        return self.name in METRICS and METRICS[self.name].by_order
 
     def score(self, value: float) -> float:
         """The rising score of a value."""
@@ -278,8 +285,11 @@ class Task(Value):
     @model_validator(mode="before")
     @classmethod
     def _metric_of_the_kind(cls, given: Any) -> Any:
-        metric = _METRIC_OF_KIND.get(given.get("kind")) if isinstance(given, dict) else None
-        return {"metric": metric, **given} if metric else given
+        if not isinstance(given, dict):
+            return given
+        fields = cast(dict[str, Any], given)
+        metric = _METRIC_OF_KIND.get(str(fields.get("kind")))
+        return {"metric": metric, **fields} if metric else fields
 
     @field_validator("metric")
     @classmethod

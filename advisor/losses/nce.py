@@ -3,7 +3,6 @@
 from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
-RANKED_BY_P = ("ndcg", "recall", "mrr")
 N_NEGATIVES = 512
 
 CARD = LossCard(
@@ -207,12 +206,6 @@ CARD = LossCard(
 
 def consistency(metric: Metric, settings: Settings) -> Consistency:
     """Whether the minimiser ranks as the metric wants: for any proposal, if Z can be 1."""
-    if metric.name not in RANKED_BY_P:
-        return Consistency(
-            status="unknown",
-            reason=f"theory says nothing about nce and {metric}",
-            source="theory notes 4",
-        )
     return Consistency(
         status="conditional",
         reason=f"its minimiser, log p for any number of negatives and any proposal, orders the "
@@ -220,6 +213,17 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
         "keep sum exp(s) at 1 for every row; with several positives it orders by expected "
         "relevance, which is best for DCG but not exactly for NDCG, recall and MRR",
         source="theory notes 2.2, derived and checked by enumeration; Ma & Collins 2018",
+    )
+
+
+def likelihood(settings: Settings) -> Consistency:
+    """Whether the minimiser's probabilities are p: if Z can be 1."""
+    del settings
+    return Consistency(
+        status="conditional",
+        reason="its minimiser's probabilities are p if the model can keep sum exp(s) at 1 for "
+        "every row",
+        source="theory notes 2.2, checked by enumeration; Ma & Collins 2018",
     )
 
 

@@ -3,7 +3,6 @@
 from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
-RANKED_BY_P = ("ndcg", "recall", "mrr")
 N_NEGATIVES = 512
 POOL_SIZE = 2048
 PROPOSALS = ("popularity", "uniform", "in_batch", "mixed", "hard")
@@ -296,12 +295,6 @@ CARD = LossCard(
 
 def consistency(metric: Metric, settings: Settings) -> Consistency:
     """Whether the minimiser ranks as the metric wants; decided by the correction and q."""
-    if metric.name not in RANKED_BY_P:
-        return Consistency(
-            status="unknown",
-            reason=f"theory says nothing about sampled_softmax and {metric}",
-            source="theory notes 4",
-        )
     source = "theory notes 2.1, derived and checked by enumeration; Ma & Collins 2018"
     correction, proposal = settings.get("correction", "both"), settings.get("proposal")
     if proposal == "hard":
@@ -338,6 +331,21 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
         f"the best order for {metric} with one positive per row; with several it orders by "
         "expected relevance, which is best for DCG but not exactly for NDCG, recall and MRR",
         source=source,
+    )
+
+
+def likelihood(settings: Settings) -> Consistency:
+    """Whether the minimiser's probabilities are p, where it has probabilities at all."""
+    if settings.get("correction", "both") == "importance":
+        return Consistency(
+            status="conditional",
+            reason="its minimiser's probabilities come to p only as the number of negatives grows",
+            source="theory notes 2.1, checked by enumeration",
+        )
+    return Consistency(
+        status="consistent",
+        reason="its minimiser's probabilities, by a softmax over all classes, are p",
+        source="theory notes 2.1, checked by enumeration",
     )
 
 

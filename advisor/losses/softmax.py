@@ -3,7 +3,6 @@
 from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
-RANKED_BY_P = ("ndcg", "recall", "mrr")
 KEPT_SCORES = 2**23  # up to here the layer keeps all scores for its backward pass
 
 CARD = LossCard(
@@ -212,12 +211,6 @@ CARD = LossCard(
 
 def consistency(metric: Metric, settings: Settings) -> Consistency:
     """Whether the minimiser ranks as the metric wants."""
-    if metric.name not in RANKED_BY_P:
-        return Consistency(
-            status="unknown",
-            reason=f"theory says nothing about softmax and {metric}",
-            source="theory notes 4",
-        )
     if settings.get("cosine"):
         return Consistency(
             status="conditional",
@@ -231,6 +224,29 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
         "with one positive per row; with several it orders by expected relevance, which is "
         "best for DCG but not exactly for NDCG, recall and MRR",
         source="theory notes 1.1, derived and checked numerically; Yang & Koyejo 2020 (recalled)",
+    )
+
+
+def likelihood(settings: Settings) -> Consistency:
+    """Whether the minimiser's probabilities are p."""
+    smoothing = float(settings.get("label_smoothing", 0.0))
+    if smoothing > 0:
+        return Consistency(
+            status="inconsistent",
+            reason=f"label smoothing moves the minimiser's probabilities from p to "
+            f"{1 - smoothing:g} p + {smoothing:g} / C",
+            source="derived from theory notes 1.1, checked numerically",
+        )
+    if settings.get("cosine"):
+        return Consistency(
+            status="conditional",
+            reason="its probabilities reach p only where log p differs by at most 2 / temperature",
+            source="derived from theory notes 1.1, checked numerically",
+        )
+    return Consistency(
+        status="consistent",
+        reason="its minimiser's probabilities are p",
+        source="theory notes 1.1, checked numerically",
     )
 
 

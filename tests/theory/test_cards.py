@@ -49,7 +49,7 @@ def test_the_catalogue_is_the_folder() -> None:
 
 
 @pytest.mark.parametrize("name", CARDS)
-@pytest.mark.parametrize("metric", ["ndcg@10", "recall@20", "mrr"])
+@pytest.mark.parametrize("metric", ["ndcg@10", "recall@20", "map@5", "top@3", "accuracy", "mrr"])
 def test_consistency_has_a_reason_and_a_source_for_every_metric(name: str, metric: str) -> None:
     found = known_losses()[name].consistency(Metric.parse(metric), {})
     assert found.status != "unknown"
@@ -66,7 +66,7 @@ def test_consistency_has_a_reason_and_a_source_for_every_metric(name: str, metri
         ("sampled_softmax", {"correction": "importance"}, "conditional"),
         ("negative_sampling", {"proposal": "uniform"}, "consistent"),
         ("negative_sampling", {"proposal": "popularity"}, "inconsistent"),
-        ("bpr", {"proposal": "uniform"}, "conditional"),
+        ("bpr", {"proposal": "uniform"}, "consistent"),
         ("bpr", {"proposal": "popularity"}, "inconsistent"),
         ("sampled_softmax", {"proposal": "hard", "correction": "none"}, "conditional"),
         ("rankmax", {}, "inconsistent"),
@@ -74,6 +74,35 @@ def test_consistency_has_a_reason_and_a_source_for_every_metric(name: str, metri
 )
 def test_consistency_follows_the_minimiser(name: str, settings: dict, status: str) -> None:
     assert known_losses()[name].consistency(Metric.parse("ndcg@10"), settings).status == status
+
+
+@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("metric", ["perplexity", "log_loss"])
+def test_a_likelihood_needs_probabilities_and_every_loss_that_has_them_speaks_of_it(
+    name: str, metric: str
+) -> None:
+    found = known_losses()[name].consistency(Metric.parse(metric), {})
+    assert (found.status != "unknown") == CARDS[name].has_probabilities
+    assert ("no probabilities" in found.reason) == (not CARDS[name].has_probabilities)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "status"),
+    [
+        ("softmax", {}, "consistent"),
+        ("softmax", {"label_smoothing": 0.1}, "inconsistent"),
+        ("softmax", {"cosine": True}, "conditional"),
+        ("sparsemax", {}, "conditional"),
+        ("sampled_softmax", {}, "consistent"),
+        ("sampled_softmax", {"correction": "importance"}, "conditional"),
+        ("sampled_softmax", {"correction": "none"}, "unknown"),
+        ("hierarchical_softmax", {}, "consistent"),
+    ],
+)
+def test_consistency_with_the_likelihood_follows_the_minimisers_probabilities(
+    name: str, settings: dict, status: str
+) -> None:
+    assert known_losses()[name].consistency(Metric.parse("log_loss"), settings).status == status
 
 
 @pytest.mark.parametrize("name", CARDS)
