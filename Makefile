@@ -46,11 +46,15 @@ docs: $(VENV)/runtime.stamp  ## Write docs/theory.md from the cards
 serve: $(VENV)/runtime.stamp  ## Start the HTTP service on this machine
 	$(ADVISOR) serve
 
-bench: $(VENV)/runtime.stamp  ## Train every setting on MovieLens 100K and confirm the demo's answers (long)
+# With DATA=folder all eight tasks whose data lies there, else the sample alone.
+bench: $(VENV)/runtime.stamp  ## Time every loss, train every setting to the horizon, confirm answers (hours)
 	mkdir -p artifacts
+	$(BIN)/python -m benchmarks.losses --json artifacts/losses.json
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
-	$(BIN)/python benchmarks/truth.py --data artifacts/ml-100k.inter --curves artifacts/curves.jsonl
-	$(BIN)/python benchmarks/confirm.py --data artifacts/ml-100k.inter --curves artifacts/curves.jsonl
+	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \
+		--data $(or $(DATA),artifacts) $(if $(DATA),,--only ml100k)
+	$(BIN)/python -m benchmarks.confirm --data $(or $(DATA),artifacts) \
+		$(if $(DATA),,--only ml100k) --json artifacts/confirm.json
 
 clean:  ## Remove the venv and all caches; stored results stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache

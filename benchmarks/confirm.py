@@ -1,104 +1,84 @@
-"""Is the recommendation right? Calibrations set against the ground truth of `truth.py`.
+"""Is the recommendation right? Calibrations set against the ground truth of `ground_truth.py`.
 
-    python benchmarks/confirm.py --data FILE --curves curves.jsonl --json confirm.json
+    python -m benchmarks.confirm --data DIR [--only ml100k ...] [--budget 180] [--json confirm.json]
 
-For each horizon (5 training seconds; 20 epochs) a fresh calibration of `--budget` seconds chooses a
-candidate; its true value (seed mean, best-so-far at the horizon, in examples by that calibration's
-own probe) is set beside the best true value of the full grid. Also: was the budget kept?
+A fresh calibration of each task chooses a candidate, the trade for speed and memory at 0; its true
+value at the horizon is set beside the best of the full grid. Relative regret on validation, and on
+test with its floor: the regret of the grid's own validation pick. Also: was the budget kept?
 """
 
 import argparse
 import json
 import shutil
+import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from truth import load, task_of
-
-from advisor.calibration import Event
-from advisor.cost import shape_of
-from advisor.curve import best_so_far, value_at
-from advisor.evidence import Candidate, LegReport, StepCost
-from advisor.task import Horizon, Trade
+from advisor.evidence import Candidate
+from advisor.task import Metric, Task, Trade
+from benchmarks.ground_truth import CURVES, true_values
+from benchmarks.tasks import tasks
 from profiler.calibrate import calibrate
 from profiler.device import this_device
 from profiler.workspace import Workspace
 
 FIRST_SEED = 100  # other trials than the truth's
-HORIZONS = {"short": Horizon(seconds=5), "long": Horizon(epochs=20)}
 
 
 def main() -> None:
     options = _options()
-    reports = load(options.curves)
-    rows = [
-        _row(options, name, horizon, trade, reports, repetition)
-        for repetition in range(options.repetitions)
-        for name, horizon in HORIZONS.items()
-        for trade in options.speed
-    ]
-    heading = (
-        f"{'horizon':8s}{'speed':>6s} {'chosen':18s}{'true':>8s}{'best':>8s} {'best loss':18s}"
+    known = tasks(options.data)
+    names = options.only or [n for n in known if (CURVES / f"{n}.parquet").exists()]
+    print(
+        f"{'task':18s}{'chosen':20s}{'true':>9s}{'best':>9s} {'best loss':20s}{'regret':>8s}"
+        f"{'test':>8s}{'floor':>8s}{'P(best)':>8s}{'wall':>7s}  verdict"
     )
-    print(heading + f"{'ratio':>7s}{'P(best)':>8s}{'wall':>7s}  verdict")
-    for r in rows:
-        print(
-            f"{r['horizon']:8s}{r['speed']:6.2f} {r['chosen']:18s}{r['true_value']:8.4f}"
-            f"{r['best_value']:8.4f} {r['best_loss']:18s}{r['ratio']:7.3f}{r['p_best']:8.2f}"
-            f"{r['wall_seconds']:7.1f}  {r['verdict']}"
-        )
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        for repetition in range(options.repetitions):
+            row = _row(known[name], options, repetition)
+            rows.append(row)
+            print(
+                f"{name:18s}{row['chosen']:20s}{row['true_value']:9.4f}{row['best_value']:9.4f} "
+                f"{row['best_loss']:20s}{row['regret']:8.2%}{row['test_regret']:8.2%}"
+                f"{row['test_regret_floor']:8.2%}{row['p_best']:8.2f}{row['wall_seconds']:7.1f}  "
+                f"{row['verdict']}",
+                flush=True,
+            )
+    print(f"median regret {statistics.median(r['regret'] for r in rows):.2%}")
     if options.json:
         options.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
 
 
-def _row(options, name, horizon, speed, reports: list[LegReport], repetition: int) -> dict:
-    task = task_of(options.data, options.metric, 20, options.batch_size).model_copy(
-        update={"horizon": horizon, "trade": Trade(speed=speed)}
-    )
+def _row(task: Task, options: argparse.Namespace, repetition: int) -> dict[str, Any]:
+    asked = task.model_copy(update={"trade": Trade(speed=0.0, memory=0.0)})
     folder = Path(tempfile.mkdtemp(prefix="confirm-"))
-    costs: dict[str, StepCost] = {}
-    n_examples: list[int] = []
-
-    def listen(event: Event) -> None:
-        if event.kind == "probed":
-            costs[event.cost.candidate.key] = event.cost
-        if event.kind == "prepared":
-            n_examples.append(event.prepared.statistics.n_examples)
-
-    started = time.monotonic()
     workspace = Workspace(folder, device=this_device(options.threads))
-    done = calibrate(
-        task, options.budget, workspace=workspace, on_event=listen, seed=FIRST_SEED + repetition
-    )
-    answer = done.recommendation
+    started = time.monotonic()
+    seed = FIRST_SEED + repetition
+    answer = calibrate(asked, options.budget, workspace=workspace, seed=seed).recommendation
     wall_seconds = time.monotonic() - started
     shutil.rmtree(folder)
-
-    def true_value(candidate: Candidate) -> float:
-        per_example = costs[shape_of(candidate).key].seconds_per_example
-        examples = horizon.examples(n_examples[0], per_example)
-        mine = [r for r in reports if r.leg.trial.candidate.key == candidate.key]
-        return float(np.mean([value_at(best_so_far(r.measurements), examples) or 0 for r in mine]))
-
-    truth = {r.leg.trial.candidate.key: r.leg.trial.candidate for r in reports}
-    values = {key: true_value(candidate) for key, candidate in truth.items()}
-    best = max(values, key=lambda key: values[key])
-    chosen = Candidate(loss=answer.loss, settings=answer.settings)
+    metric = task.parsed_metric
+    values, on_test = true_values(task.name), true_values(task.name, "test_value")
+    chosen = Candidate(loss=answer.loss, settings=answer.settings).key
+    best, best_on_test = _best(values, metric), _best(on_test, metric)
     ranked = answer.ranking[0]
     return {
-        "horizon": name,
-        "speed": speed,
+        "task": task.name,
         "repetition": repetition,
         "chosen": answer.loss,
         "settings": answer.settings,
-        "true_value": values[chosen.key],
+        "true_value": values[chosen],
         "predicted": ranked.predicted_metric.model_dump() if ranked.predicted_metric else None,
         "best_value": values[best],
-        "best_loss": truth[best].loss,
-        "best_settings": truth[best].settings,
-        "ratio": values[chosen.key] / values[best],
+        "best_loss": best.split()[0],
+        "regret": metric.behind(values[chosen], values[best]),
+        "test_regret": metric.behind(on_test[chosen], on_test[best_on_test]),
+        "test_regret_floor": metric.behind(on_test[best], on_test[best_on_test]),
+        "expected_regret": answer.expected_regret,
         "p_best": answer.p_best,
         "verdict": answer.verdict,
         "budget_seconds": options.budget,
@@ -106,16 +86,17 @@ def _row(options, name, horizon, speed, reports: list[LegReport], repetition: in
     }
 
 
+def _best(values: dict[str, float], metric: Metric) -> str:
+    return max(values, key=lambda key: metric.score(values[key]))
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--curves", type=Path, required=True)
-    parser.add_argument("--metric", default="ndcg@20")
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--budget", type=float, default=120)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
+    parser.add_argument("--only", nargs="+", help="these tasks")
+    parser.add_argument("--budget", type=float, default=180)
     parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--speed", type=float, nargs="*", default=[0.01])
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
