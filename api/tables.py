@@ -198,7 +198,11 @@ def samples_table(samples: Sequence[Sample]) -> Table:
     for sample in samples:
         what = f"{sample.title}: {sample.size}"
         table.add_row(
-            sample.name, what, wording.size(sample.n_bytes), sample.licence, sample.origin
+            sample.name,
+            what,
+            wording.size(sample.n_bytes) if sample.n_bytes else "none",
+            sample.licence,
+            sample.origin,
         )
     return table
 

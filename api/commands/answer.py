@@ -74,6 +74,9 @@ def demo(
     report: Annotated[
         Path, typer.Option(metavar="FILE.html", help="Where to write the report.")
     ] = Path("report.html"),
+    sample: Annotated[
+        str, typer.Option(metavar="NAME", help="Which of `softmax-advisor samples` to take.")
+    ] = DEMO_SAMPLE,
 ) -> None:
     """See it work: calibrate six losses on MovieLens 100K and print what to train with.
 
@@ -88,7 +91,7 @@ def demo(
     _check_report(report)
     settings = read_settings()
     with opened(settings) as service:
-        task, similar_file = demo_tasks(DEMO_SAMPLE, settings.data_dir / "samples")
+        task, similar_file = demo_tasks(sample, settings.data_dir / "samples")
         answer = _answer(service, task, budget_seconds)
         _show(service, answer, report, as_json=False)
     typer.echo(

@@ -14,14 +14,15 @@ _SIMILAR_DIM = 32
 
 def demo_tasks(name: str, folder: Path) -> tuple[Task, Path]:
     """The sample's task, fetched if need be, and the file of a smaller model on the same data."""
-    sample = samples()[name]
-    if not (folder / sample.file_name).is_file():
+    sample = samples().get(name)
+    if sample is not None and sample.requirement and not (folder / sample.file_name).is_file():
         typer.echo(
             f"fetching {name} ({wording.size(sample.n_bytes)}) with pip, from {sample.origin}; "
             f"licence: {sample.licence}",
             err=True,
         )
-    task = sample.task(fetch(name, folder))
+    file = fetch(name, folder)
+    task = samples()[name].task(file)
     model = task.model.model_copy(update={"embedding_dim": _SIMILAR_DIM})
     similar = task.model_copy(update={"name": f"{name}-{_SIMILAR_DIM}", "model": model})
     file = folder / f"{similar.name}.yaml"

@@ -156,7 +156,9 @@ def _features(
     if not isinstance(x, np.ndarray):
         used = np.unique(x[train].indices)  # the weights of the others would stay as drawn
         kept = x[:, used]
-        arrays = {"indptr": kept.indptr, "indices": kept.indices, "values": kept.data}
+        size = np.sqrt(np.mean(np.square(x[train].data, dtype=np.float64))) or 1.0
+        values = (kept.data / size).astype(np.float32)
+        arrays = {"indptr": kept.indptr, "indices": kept.indices, "values": values}
         left_out = x.shape[1] - len(used)
         notes = [f"features that no training row has, left out: {left_out:,}"] if left_out else []
         return arrays, len(used), notes

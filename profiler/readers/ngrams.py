@@ -1,6 +1,6 @@
 """Text as sparse features: hashed n-grams, each text's of length 1, through scikit-learn.
 
-Words: single ones and pairs. Characters: one to four of them, within words with their borders.
+Words: single ones. Characters: one to four of them, within words with their borders.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from profiler.readers.labelled import CsrMatrix
 if TYPE_CHECKING:
     import polars as pl
 
-_WORDS = {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}
+_WORDS = {"analyzer": "word", "token_pattern": r"(?u)\b\w+\b"}
 _CHARACTERS = {"analyzer": "char_wb", "ngram_range": (1, 4)}
 
 
@@ -27,5 +27,6 @@ def hashed_ngrams(texts: "pl.Series", source: DataSource) -> tuple[CsrMatrix, st
     x: CsrMatrix = hashing.transform(texts.cast(pl.String).fill_null("").to_list())
     x.eliminate_zeros()
     empty = int((np.diff(x.indptr) == 0).sum())
-    note = f"features are {'-'.join(map(str, how['ngram_range']))}-grams of {source.ngrams}"
+    what = "words" if source.ngrams == "words" else "1 to 4 characters of a word"
+    note = f"features are {what}, hashed into {source.hash_size:,} columns"
     return x, note + (f"; texts without any: {empty:,}" if empty else "")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from advisor.calibration import Event, LegStarted
@@ -10,13 +11,15 @@ from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.task import DataSource, Task
 from api.stories import calibrate
 from api.stories.calibrate import CalibrationInterruptedError
+from api.stories.recommend import recommend_now
 from api.stories.running import ATTEMPTS_MAX
-from api.stories.service import Service
+from api.stories.service import LOCAL, Service
 from profiler.device import this_device
 from profiler.isolation import wait_for_server
 from profiler.workspace import Workspace
 from store.engine import open_store
 from tests.databases import sqlite_url
+from tests.profiler.labelled_files import clusters
 from tests.small_data import small_task, write_interactions
 
 
@@ -159,3 +162,39 @@ def test_a_path_outside_the_data_folder_is_refused(service: Service, task: Task)
     outside = task.model_copy(update={"data": DataSource(path="/etc/passwd.csv")})
     with pytest.raises(DataInvalidError, match="outside the data folder"):
         calibrate.request(service, outside, 5)
+
+
+def embeddings(service: Service, **data: str) -> Task:
+    """Vectors of 4 numbers in the data folder, their labels beside them."""
+    x, y = clusters(600, n_features=4)
+    np.save(service.workspace.data_dir / "h.npy", x)
+    np.save(service.workspace.data_dir / "y.npy", y)
+    source = {"path": "h.npy", "labels": "y.npy", **data}
+    losses = {"include": ["softmax"]}
+    return Task.model_validate({"kind": "embeddings", "data": source, "losses": losses})
+
+
+def test_given_vectors_are_calibrated_at_their_own_dimension(service: Service) -> None:
+    ended = calibrate.run(service, calibrate.request(service, embeddings(service), 5).id)
+    assert ended.status == "succeeded", ended.error
+    assert ended.recommendation_id is not None
+    answer = service.store.recommendations.get(LOCAL, ended.recommendation_id)
+    assert answer.task.model.embedding_dim == 4
+    assert answer.task.data == DataSource(path="h.npy", labels="y.npy")
+    again = recommend_now(service, embeddings(service))
+    assert again.task.model.embedding_dim == 4
+
+
+@pytest.mark.parametrize("labels", ["/etc/y.npy", "../y.npy"])
+def test_labels_outside_the_data_folder_are_refused(service: Service, labels: str) -> None:
+    with pytest.raises(DataInvalidError, match=f"path '{labels}' is outside the data folder"):
+        calibrate.request(service, embeddings(service, labels=labels), 5)
+
+
+def test_labels_are_named_as_they_were_given(service: Service) -> None:
+    task = embeddings(service)
+    np.save(service.workspace.data_dir / "y.npy", np.full(600, -1))
+    with pytest.raises(DataInvalidError, match=r"^row 0 of 'y\.npy' has the label -1; "):
+        calibrate.request(service, task, 5)
+    with pytest.raises(DataInvalidError, match=r"^there is no file 'no\.npy'$"):
+        calibrate.request(service, embeddings(service, labels="no.npy"), 5)

@@ -100,10 +100,11 @@ def test_the_source_of_a_loss_is_a_python_file(served: Site, name: str) -> None:
 
 
 def test_the_samples_come_with_size_and_licence(served: Site) -> None:
-    (sample,) = served.http.get("/v1/samples").json()["items"]
-    assert sample["name"] == "ml-100k"
-    assert sample["n_bytes"] > 0
-    assert "research" in sample["licence"]
+    found = {s["name"]: s for s in served.http.get("/v1/samples").json()["items"]}
+    assert list(found) == ["ml-100k", "ml-100k-sequences", "geonames", "python-stdlib"]
+    assert found["ml-100k"]["n_bytes"] > 0
+    assert "research" in found["ml-100k"]["licence"]
+    assert found["python-stdlib"]["n_bytes"] == 0
 
 
 def test_what_a_calibration_left_can_be_listed_and_filtered(served: Site) -> None:

@@ -71,7 +71,8 @@ def test_a_loss_and_the_samples_are_shown(tmp_path: Path) -> None:
     assert run(tmp_path, "losses", "bpr", "--source").stdout == source_path("bpr").read_text()
     card = run(tmp_path, "losses", "softmax").stdout
     assert all(word in card for word in ("formula", "minimiser", "learning_rate", "Claims"))
-    assert "GroupLens" in run(tmp_path, "samples").stdout
+    samples = run(tmp_path, "samples").stdout
+    assert all(word in samples for word in ("GroupLens", "GeoNames", "PSF-2.0"))
 
 
 def test_the_database_is_made_and_upgraded(tmp_path: Path) -> None:

@@ -46,3 +46,15 @@ def test_numbers_may_be_written_as_people_write_them(tmp_path: Path) -> None:
     settings = "{softmax: {learning_rate: [1e-3, 0.01, 1.e-2]}}"
     file.write_text(f"data: {{path: a.csv}}\nlosses: {{settings: {settings}}}")
     assert read_task(file).losses.settings["softmax"]["learning_rate"] == (0.001, 0.01, 0.01)
+
+
+def test_a_file_of_labels_is_found_beside_the_task_too(tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text("{kind: embeddings, data: {path: h.npy, labels: y.npy}}")
+    (tmp_path / "h.npy").touch()
+    with pytest.raises(TaskInvalidError, match=r"data\.labels: there is no file 'y\.npy'"):
+        read_task(file)
+    (tmp_path / "y.npy").touch()
+    data = read_task(file).data
+    assert data is not None
+    assert data.labels == str(tmp_path / "y.npy")

@@ -14,6 +14,7 @@ from tests.profiler.labelled_files import classes, clusters, dense, opened, prep
 X = np.array([[1.0, 0, 0.5], [0, 2, 0], [3, 0, 0], [0, 0, 4], [5, 0, 1], [0, 6, 2]], np.float32)
 Y = [[0, 1], [2], [0], [1], [0, 1, 2], [2]]
 PARTS = [0, 0, 0, 0, 1, 2]
+X_SIZE = np.sqrt((1 + 0.25 + 4 + 9 + 16) / 5)  # of the numbers that the training rows hold
 
 
 def indptr(rows: list[list[int]]) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_sparse_rows_come_as_they_are_from_every_format(tmp_path: Path, name: st
     assert classes(data) == Y
     if name == "csr.npz":
         assert [p.tolist() for p in data.parts.values()] == [[0, 1, 2, 3], [4], [5]]
-        np.testing.assert_array_equal(dense(data), X)
+        np.testing.assert_allclose(dense(data), X / X_SIZE, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["dense.npz", "l.parquet", "t.csv"])
@@ -79,7 +80,8 @@ def test_dense_rows_are_scaled_by_those_of_training(tmp_path: Path, name: str) -
 def test_a_batch_has_the_rows_asked_for_and_several_classes_as_csr(tmp_path: Path) -> None:
     data, _ = opened(multilabel_files(tmp_path)["csr.npz"], "multilabel")
     (indices, offsets, values), target = data.training(np.array([2, 0]))
-    assert (indices.tolist(), offsets.tolist(), values.tolist()) == ([0, 0, 2], [0, 1], [3, 1, 0.5])
+    assert (indices.tolist(), offsets.tolist()) == ([0, 0, 2], [0, 1])
+    np.testing.assert_allclose(values, np.array([3, 1, 0.5]) / X_SIZE, rtol=1e-6)
     assert isinstance(target, tuple)
     assert [t.tolist() for t in target] == [[0, 0, 1], [0, 1, 3]]
     assert data.targets_per_example == 5 / 4
@@ -104,7 +106,9 @@ def test_features_that_training_never_has_are_left_out(tmp_path: Path) -> None:
     x = np.array([[1, 0, 0, 2], [0, 0, 3, 0], [0, 4, 0, 5]])
     np.savez(tmp_path / "x.npz", **csr_parts("X", x), y=[0, 1, 0], split=[0, 0, 1])
     data, notes = opened(tmp_path / "x.npz")
-    np.testing.assert_array_equal(dense(data), [[1, 0, 2], [0, 3, 0], [0, 0, 5]])
+    size = np.sqrt((1 + 4 + 9) / 3)
+    expected = np.array([[1, 0, 2], [0, 3, 0], [0, 0, 5]]) / size
+    np.testing.assert_allclose(dense(data), expected, rtol=1e-6)
     assert "features that no training row has, left out: 1" in notes
 
 
@@ -123,10 +127,11 @@ def test_a_text_column_becomes_hashed_ngrams(tmp_path: Path, ending: str) -> Non
     assert data.n_classes == 3
     x = dense(data)
     kept = np.setdiff1d(np.asarray(data.parts["train"]), [3, 6])
-    np.testing.assert_allclose(np.linalg.norm(x[kept], axis=1), 1, rtol=1e-6)
-    assert "features are 1-2-grams of words; texts without any: 2" in notes
+    np.testing.assert_allclose(np.linalg.norm(x[kept], axis=1).std(), 0, atol=1e-5)
+    np.testing.assert_allclose(np.square(x[kept][x[kept] != 0]).mean(), 1, rtol=1e-5)
+    assert "features are words, hashed into 65,536 columns; texts without any: 2" in notes
     letters, said = opened(path, ngrams="characters")
-    assert "1-4-grams of characters" in said
+    assert "features are 1 to 4 characters of a word, hashed" in said
     assert letters.n_features > data.n_features
 
 

@@ -65,7 +65,7 @@ def test_another_content_than_the_published_one_is_refused(small, tmp_path):
     wheel, _ = small
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(samples()["ml-100k"].member, b"other")
-    with pytest.raises(DataInvalidError, match="is not the published file: its sha256 is"):
+    with pytest.raises(DataInvalidError, match="is not the published file: the sha256 of"):
         fetch("ml-100k", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
