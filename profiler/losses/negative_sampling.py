@@ -181,19 +181,22 @@ class _Uniform:
 def _softplus_sum(scores: torch.Tensor) -> torch.Tensor:
     """sum_j log(1 + exp(scores_j)) of each row; sigmoid(scores) takes the scores' place.
 
-    One exponential serves both, and a logarithm 16 factors, where their product stays finite.
+    One exponential serves both, and one logarithm 16 factors, where their product stays finite.
     """
-    if scores.amax() > 5:  # (1 + e^5)^16 is near the largest float32
+    if scores.amax() > 5:  # (1 - sigmoid(5))^16 is near the least float32
         total = F.softplus(scores).sum(1)
         scores.sigmoid_()
         return total
-    factor = scores.exp_() + 1
-    scores /= factor
-    for _ in range(4):
+    scores.sigmoid_()
+    half = (scores.shape[1] + 1) // 2
+    factor, right = 1 - scores[:, :half], scores[:, half:]
+    paired = factor[:, : right.shape[1]]
+    paired.addcmul_(paired, right, value=-1)  # (1 - left) (1 - right)
+    for _ in range(3):
         half = (factor.shape[1] + 1) // 2
         factor[:, : factor.shape[1] - half] *= factor[:, half:]
         factor = factor[:, :half]
-    return factor.log().sum(1)
+    return -factor.log().sum(1)
 
 
 class _InChunks(torch.autograd.Function):
