@@ -180,7 +180,8 @@ def _logistic(
 def _softplus_sum(scores: torch.Tensor) -> torch.Tensor:
     """sum_j log(1 + exp(scores_j)) of each row; sigmoid(scores) takes the scores' place.
 
-    One exponential serves both, and one logarithm 16 factors, where their product stays finite.
+    One exponential serves both, and one logarithm 16 factors, where their product stays finite:
+    exact to about 1e-7 a class in float32.
     """
     if scores.amax() > 5:  # (1 - sigmoid(5))^16 is near the least float32
         total = F.softplus(scores).sum(1)
