@@ -63,9 +63,11 @@ def cost_of(
 
 def price_bytes(candidate: Candidate, task: Task, statistics: TaskStatistics) -> int:
     """Peak bytes by the card's formula, with the encoder's embedding, gradient and moments."""
-    # What the encoder embeds: rows, or the tokens it reads, which are the classes.
-    reads_classes = task.kind in ("sequences", "text")
-    n_embedded = statistics.n_classes if reads_classes else statistics.n_rows
+    # What the encoder embeds: rows, or the tokens it reads, which are the classes. Of features only
+    # the data tells; they are taken for as many as the rows.
+    c = statistics.n_classes
+    embedded = {"sequences": c, "text": c, "embeddings": 0}
+    n_embedded = embedded.get(task.kind, statistics.n_rows)
     encoder = 4 * 4 * n_embedded * task.model.embedding_dim
     layer = known_loss(candidate.loss).step_bytes(
         _shape(task.training.batch_size, task, statistics), candidate.settings

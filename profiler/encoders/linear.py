@@ -6,20 +6,27 @@ from torch import nn
 from advisor.task import Model
 from profiler.kinds.features import Features
 
-SPARSE_INIT_STD = 0.02  # the same for every loss; by trial
+SPARSE_INIT_STD = 0.02  # the same for every loss; by trial, as is the mlp's
 
 
 class Linear(nn.Module):
     """hidden = W x + b; with sparse features a step touches the features of the batch only."""
 
-    def __init__(self, n_features: int, n_out: int, *, is_sparse: bool) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        n_out: int,
+        *,
+        is_sparse: bool,
+        sparse_init_std: float = SPARSE_INIT_STD,
+    ) -> None:
         super().__init__()
         self.features = (
             nn.EmbeddingBag(n_features, n_out, mode="sum", sparse=True)
             if is_sparse
             else nn.Linear(n_features, n_out, bias=False)
         )
-        std = SPARSE_INIT_STD if is_sparse else n_features**-0.5
+        std = sparse_init_std if is_sparse else n_features**-0.5
         nn.init.normal_(self.features.weight, std=std)
         self.bias = nn.Parameter(torch.zeros(n_out))
 

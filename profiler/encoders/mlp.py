@@ -7,6 +7,8 @@ from advisor.task import Model
 from profiler.encoders.linear import Linear
 from profiler.kinds.features import Features
 
+SPARSE_INIT_STD = 0.2  # so that what the ReLU reads is not near 0 at the start
+
 
 class Mlp(nn.Module):
     """A linear map, ReLU, dropout, and another linear map."""
@@ -25,5 +27,10 @@ class Mlp(nn.Module):
 
 def build(model: Model, dataset: Features) -> Mlp:
     """The encoder at the task's size."""
-    first = Linear(dataset.n_features, model.hidden_units, is_sparse=dataset.is_sparse)
+    first = Linear(
+        dataset.n_features,
+        model.hidden_units,
+        is_sparse=dataset.is_sparse,
+        sparse_init_std=SPARSE_INIT_STD,
+    )
     return Mlp(first, model)

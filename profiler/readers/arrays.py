@@ -122,7 +122,7 @@ def _sparse(arrays: Arrays, name: str, where: str) -> CsrMatrix:
     from scipy.sparse import csr_matrix
 
     indices, indptr = arrays[f"{name}_indices"], arrays[f"{name}_indptr"]
-    data = arrays[f"{name}_data"] if f"{name}_data" in arrays else np.ones(len(indices))
+    data = arrays[f"{name}_data"] if f"{name}_data" in arrays else np.ones(indices.shape)
     try:
         shape = tuple(int(n) for n in arrays[f"{name}_shape"])
         found = csr_matrix((data.astype(np.float32), indices, indptr), shape)
@@ -142,7 +142,7 @@ def _several(arrays: Arrays, name: str, where: str) -> CsrMatrix:
 def _classes(labels: NDArray[Any], where: str) -> CsrMatrix:
     if labels.ndim == 2 and labels.shape[1] > 1:
         return _ones(_dense(labels, where))
-    if labels.size != len(labels):
+    if labels.ndim == 0 or labels.size != len(labels):
         raise DataInvalidError(f"the labels of {where} have the shape {list(labels.shape)}")
     return classes_of_ids(labels.ravel(), where)
 

@@ -1,6 +1,7 @@
-"""Text as sparse features: hashed n-grams, each text's of length 1, through scikit-learn.
+"""Text as sparse features, hashed by scikit-learn, each text a vector of length 1.
 
-Words: single ones. Characters: one to four of them, within words with their borders.
+Words: single ones. Characters: runs of one to four within words and their borders. By trial: pairs
+of words are many, fill the columns several times over, and tell no more.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ from profiler.readers.labelled import CsrMatrix
 if TYPE_CHECKING:
     import polars as pl
 
-_WORDS = {"analyzer": "word", "token_pattern": r"(?u)\b\w+\b"}
-_CHARACTERS = {"analyzer": "char_wb", "ngram_range": (1, 4)}
+_WORDS: dict[str, Any] = {"analyzer": "word", "token_pattern": r"(?u)\b\w+\b"}
+_CHARACTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (1, 4)}
 
 
 def hashed_ngrams(texts: "pl.Series", source: DataSource) -> tuple[CsrMatrix, str]:

@@ -222,3 +222,10 @@ def test_a_file_without_validation_gives_a_tenth_of_its_training(tmp_path: Path)
     data, notes = opened(tmp_path / "x.npz")
     assert [len(part) for part in data.parts.values()] == [72, 8, 20]
     assert "with a tenth of its training part for validation" in notes
+
+
+def test_a_feature_of_any_number_takes_no_more_room(tmp_path: Path) -> None:
+    (tmp_path / "x.svm").write_text("0 5:1 2000000000:2\n1 7:1\n" * 20)
+    data, _ = opened(tmp_path / "x.svm")
+    x = dense(data)
+    np.testing.assert_allclose(x / x.max(), [[0.5, 0, 1], [0, 0.5, 0]] * 20)
