@@ -95,6 +95,7 @@ def test_a_file_that_is_no_task_is_refused(folder: Path, content: str, sentence:
         (("recommend", "none.yaml"), "none.yaml: no such file"),
         (("recommend", "."), ".: cannot be read: Is a directory"),
         (("recommend", "task.yaml", "--report", "no/r.html"), "report: 'no/r.html' lies in no"),
+        (("demo", "--sample", "ml-1b"), "there is no sample 'ml-1b'; there is ml-100k, ml-100k-"),
         (("losses", "softmux"), "unknown loss 'softmux'; known are bpr, "),
         (("losses", "--source"), "--source: name the loss"),
         (("profiles", "--limit", "0"), "Invalid value for '--limit'"),
