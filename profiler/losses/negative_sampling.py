@@ -42,6 +42,7 @@ class NegativeSampling(nn.Module):
     optimiser is row-wise too.
     Numerical contract: sums in the dtype of hidden, at least float32; scores of +-1e4 stay
     finite. Draws come from `generator` only (torch's default one where it is None).
+    First derivatives only with shared draws.
 
     Raises ValueError: a size below its minimum, more negatives than classes, calibration not
     within 0 to 1, target out of range, hidden not finite.
@@ -238,6 +239,8 @@ class _InChunks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if torch.is_grad_enabled():  # else a second derivative would silently lack this part
+            raise RuntimeError("shared draws: first derivatives only; create_graph must be False")
         return None, *(gradient * grad_outputs[0] for gradient in ctx.gradients), None
 
 

@@ -131,6 +131,8 @@ class _ChunkedRankmax(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # else a second derivative would silently lack this part
+            raise RuntimeError("rankmax has first derivatives only; create_graph must be False")
         if ctx.gradients is None:
             raise RuntimeError("this loss's backward ran already; run forward again")
         gradients = ctx.gradients

@@ -4,7 +4,6 @@ from typing import Any, NoReturn
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
@@ -102,10 +101,9 @@ class _CovarianceQuadratic(torch.autograd.Function):
         return loss.to(hidden.dtype)
 
     @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]: the decorator's types
-        ctx: Any, *grad_outputs: torch.Tensor
-    ) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if torch.is_grad_enabled():  # else a second derivative would silently lack this part
+            raise RuntimeError("rgx has first derivatives only; create_graph must be False")
         (grad,) = grad_outputs
         h, classes, row_weight, weight, bias, mean, hidden_slope = ctx.saved_tensors
         per_row = (row_weight * grad)[:, None]

@@ -53,6 +53,7 @@ class SampledSoftmax(nn.Module):
     draws are touched, if the optimiser is row-wise too.
     Numerical contract: sums in the dtype of hidden, at least float32; scores of +-1e4 stay
     finite. Draws come from `generator` only (torch's default one where it is None).
+    First derivatives only with shared draws.
 
     Raises ValueError: a size below its minimum, more negatives than classes or than the pool, a
     correction without log q, negatives "per_row" in-batch or from a pool, target out of range,
@@ -207,7 +208,9 @@ class SampledSoftmax(nn.Module):
     def _log_mean(self, classes: torch.Tensor, left_out: torch.Tensor) -> torch.Tensor:
         """What makes the draws that are left draws from q over j != y, and their sum a mean."""
         n_left = (~left_out).sum(1, keepdim=True).clamp_min(1)
-        return torch.log1p(-self.proposal.log_q(classes).exp())[:, None] - n_left.log()
+        others = -torch.expm1(self.proposal.log_q(classes))
+        # In float32 a class can have all of q
+        return others.clamp_min(torch.finfo(torch.float32).eps).log()[:, None] - n_left.log()
 
     def scores(self, hidden: torch.Tensor) -> torch.Tensor:
         """The scores to rank by, [B, C]; log q is never added back."""
@@ -312,6 +315,8 @@ class _InChunks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if torch.is_grad_enabled():  # else a second derivative would silently lack this part
+            raise RuntimeError("shared draws: first derivatives only; create_graph must be False")
         return None, *(gradient * grad_outputs[0] for gradient in ctx.gradients), None
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 Target = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
@@ -136,10 +135,9 @@ class _RowLosses(torch.autograd.Function):
         return losses.to(hidden.dtype)
 
     @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]: the decorator's types
-        ctx: Any, *grad_outputs: torch.Tensor
-    ) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if torch.is_grad_enabled():  # else a second derivative would silently lack this part
+            raise RuntimeError("softmax has first derivatives only; create_graph must be False")
         (grad,) = grad_outputs
         hidden, classes, weight, _, log_z, slope = ctx.saved_tensors
         hidden_grad = (slope * grad[:, None]).to(hidden.dtype)

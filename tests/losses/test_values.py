@@ -1,5 +1,7 @@
 """Every layer against its naive formula: value, gradients, several positives, extremes."""
 
+import importlib
+
 import pytest
 import torch
 
@@ -46,6 +48,23 @@ def _assert_equals_the_reference(row: Row, std: float, n_classes: int) -> None:
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-9)
     for got, wanted in zip(gradients, torch.autograd.grad(expected, inputs), strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-9)
+
+
+CHUNKED = {"CHUNK_SCORES": 1, "BLOCK_ELEMENTS": 7 * D}  # 16 rows at a time; 7 classes a thread
+CHUNKED_ROWS = tuple(
+    row
+    for row in ROWS
+    if any(hasattr(importlib.import_module(f"profiler.losses.{row.loss}"), c) for c in CHUNKED)
+)
+
+
+@pytest.mark.parametrize("row", CHUNKED_ROWS, ids=ids(CHUNKED_ROWS))
+def test_many_small_chunks_equal_the_reference(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(f"profiler.losses.{row.loss}")
+    for constant, size in CHUNKED.items():
+        if hasattr(module, constant):
+            monkeypatch.setattr(module, constant, size)
+    _assert_equals_the_reference(row, 1.0, C)
 
 
 @linear_rows
@@ -103,9 +122,14 @@ def test_several_positives_equal_the_weighted_single_ones(row: Row, positives_we
 def test_float32_agrees_with_float64(row: Row) -> None:
     precise, single = make_layer(row, D, C), make_layer(row, D, C).float()
     hidden, target = _batch()
-    torch.testing.assert_close(
-        single(hidden.float(), target).double(), precise(hidden, target), rtol=1e-5, atol=1e-6
-    )
+    rounded = hidden.detach().float().requires_grad_()
+    losses = single(rounded, target), precise(hidden, target)
+    torch.testing.assert_close(losses[0].double(), losses[1], rtol=1e-5, atol=1e-6)
+    found = _dense(torch.autograd.grad(losses[0], (rounded, *single.parameters())))
+    wanted = _dense(torch.autograd.grad(losses[1], (hidden, *precise.parameters())))
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() < 1e-4 * other.norm()
 
 
 @all_rows
@@ -120,10 +144,11 @@ def test_bfloat16_agrees_with_float64_within_its_rounding(row: Row) -> None:
     exact = rounded.detach().double().requires_grad_()
     losses = coarse(rounded, target), precise(exact, target)
     torch.testing.assert_close(losses[0].double(), losses[1], rtol=0.02, atol=0.02)
-    (coarse_gradient,) = torch.autograd.grad(losses[0], rounded)
-    (gradient,) = torch.autograd.grad(losses[1], exact)
-    assert coarse_gradient.dtype == torch.bfloat16
-    assert torch.cosine_similarity(coarse_gradient.double().view(-1), gradient.view(-1), 0) > 0.99
+    found = _dense(torch.autograd.grad(losses[0], (rounded, *coarse.parameters())))
+    wanted = _dense(torch.autograd.grad(losses[1], (exact, *precise.parameters())))
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == torch.bfloat16
+        assert torch.cosine_similarity(one.double().view(-1), other.view(-1), 0) > 0.99
 
 
 @all_rows
@@ -148,6 +173,35 @@ def test_the_upstream_gradient_scales_every_gradient(row: Row) -> None:
     threes = _dense(torch.autograd.grad(3 * thrice(hidden, target), (hidden, *thrice.parameters())))
     for one, three in zip(ones, threes, strict=True):
         torch.testing.assert_close(3 * one, three)
+
+
+TWICE_ROWS = tuple(row for row in ROWS if row.loss not in ("entmax", "sparsemax"))
+
+
+@pytest.mark.parametrize("row", TWICE_ROWS, ids=ids(TWICE_ROWS))
+def test_a_second_derivative_is_right_or_refused(row: Row) -> None:
+    """Of hidden vectors that are not linear in the input, as an encoder's are not."""
+    layer, inputs, target = make_layer(row, D, C), *_batch(20)
+    batch = batch_of(layer, row, inputs.tanh(), target, C)
+    wanted = _of_squared_gradient(row.reference(batch).mean(), inputs, layer)
+    loss = layer(inputs.tanh(), target)
+    try:
+        found = _of_squared_gradient(loss, inputs, layer)
+    except RuntimeError as error:
+        if "first derivatives only; create_graph must be False" not in str(error):
+            raise
+        return
+    for one, expected in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-9)
+
+
+def _of_squared_gradient(
+    loss: torch.Tensor, inputs: torch.Tensor, layer: torch.nn.Module
+) -> list[torch.Tensor]:
+    """The gradients of the squared norm of the loss's gradient in the inputs."""
+    (gradient,) = torch.autograd.grad(loss, inputs, create_graph=True)
+    of = (inputs, *layer.parameters())
+    return _dense(torch.autograd.grad(gradient.square().sum(), of, materialize_grads=True))
 
 
 def test_a_row_whose_draws_all_hit_its_class_has_no_loss_under_importance() -> None:
