@@ -342,6 +342,13 @@ def likelihood(settings: Settings) -> Consistency:
             reason="its minimiser's probabilities come to p only as the number of negatives grows",
             source="theory notes 2.1, checked by enumeration",
         )
+    if settings.get("proposal") == "in_batch":
+        return Consistency(
+            status="conditional",
+            reason="its minimiser's probabilities are p among the targets of training; a class "
+            "that is none is never a negative, and what it takes of the sum means nothing",
+            source="theory notes 2.1",
+        )
     return Consistency(
         status="consistent",
         reason="its minimiser's probabilities, by a softmax over all classes, are p",

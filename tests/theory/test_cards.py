@@ -95,6 +95,7 @@ def test_a_likelihood_needs_probabilities_and_every_loss_that_has_them_speaks_of
         ("sparsemax", {}, "conditional"),
         ("sampled_softmax", {}, "consistent"),
         ("sampled_softmax", {"correction": "importance"}, "conditional"),
+        ("sampled_softmax", {"proposal": "in_batch"}, "conditional"),
         ("sampled_softmax", {"correction": "none"}, "unknown"),
         ("hierarchical_softmax", {}, "consistent"),
     ],
