@@ -132,6 +132,8 @@ def prepared(
     if once := int((counts == 1).sum()):
         notes.append(f"{once:,} of {n_classes:,} classes have one row in training")
     x, n_features, said = _features(data.x, rows[0], is_scaled=is_scaled)
+    if n_features < 1:
+        raise DataInvalidError(f"no row of {where} to train on has any feature")
     arrays: dict[str, NDArray[Any]] = {
         **x,
         "label_indptr": labels.indptr,
@@ -156,12 +158,13 @@ def _features(
     if not isinstance(x, np.ndarray):
         training = x[train]
         used = np.unique(training.indices)  # the weights of the others would stay as drawn
-        places = np.searchsorted(used, x.indices).clip(max=len(used) - 1)
-        is_used = used[places] == x.indices
-        size = np.sqrt(np.mean(np.square(training.data, dtype=np.float64))) or 1.0
+        is_used = np.isin(x.indices, used)
+        places = np.searchsorted(used, x.indices[is_used])
+        squares = np.square(training.data, dtype=np.float64)
+        size = np.sqrt(squares.sum() / max(1, len(squares))) or 1.0
         arrays = {
             "indptr": np.concatenate(([0], np.cumsum(is_used)))[x.indptr],
-            "indices": places[is_used].astype(np.int32),
+            "indices": places.astype(np.int32),
             "values": (x.data[is_used] / size).astype(np.float32),
         }
         left_out = x.shape[1] - len(used)

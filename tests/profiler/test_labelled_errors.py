@@ -159,6 +159,7 @@ TABLES: dict[str, tuple[str, str]] = {
         "no column of .* is known by its name as the label; it has 'a', 'b'",
     ),
     "one class": ("a,label\n1,x\n2,x\n", "has one class only"),
+    "no words": ("text,label\n" + "!,x\n?,y\n" * 30, "no row of .* to train on has any feature"),
     "separator": ("a;label\n1;x\n", "if it is separated by semicolons, save it with commas"),
     "ragged": ("a,label\n1,x\n1,2,3\n", "is ragged: line 3 has 3 fields, the header 2"),
     "header": ("1.5,2\n2.5,3\n", "the first line of .* must name its columns"),
