@@ -19,16 +19,14 @@ class Entmax(nn.Module):
 
         loss = mean_b [ p_b . s_b - (sum_j p_bj^alpha - 1) / (alpha (alpha - 1)) - s_by ]
 
-    This is the Fenchel-Young loss: its gradient in s is p - e_y, it is 0 once s_y leads every
-    other score by 1 / (alpha - 1), alpha = 2 is sparsemax, and alpha -> 1 tends to softmax. Rank
-    by the scores: the probabilities of all classes below the threshold tie at zero.
+    Its gradient in s is p - e_y; it is 0 once s_y leads by 1 / (alpha - 1); alpha = 2 is sparsemax,
+    alpha -> 1 softmax. Rank by the scores: all classes below the threshold tie at p = 0.
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
     its row's |r| positives.
 
     Cost: O(B C D) time, one matrix product where few classes have p > 0 (three where many have);
-    the scores of 128 rows, of fewer beyond 2^25 scores and of more below 2^20, beside the
-    gradients. Forward computes the gradients too when they are needed, so second derivatives do
-    not exist.
+    the scores of 128 rows, fewer beyond 2^25 scores and more below 3 2^20, beside the gradients.
+    Forward computes the gradients too when they are needed: second derivatives do not exist.
     Numerical contract: tau is exact up to rounding for every alpha (Newton's method on a convex
     function, from below), but rounding in p grows as 1 / (alpha - 1); 16-bit parameters are
     computed in float32; scores of +-1e4 stay finite.
@@ -114,31 +112,32 @@ class _ChunkedEntmax(torch.autograd.Function):
         hidden, row_weight, weight = (x.detach().to(dtype) for x in (hidden, row_weight, weight))
         scaled_bias = None if bias is None else bias.detach().to(dtype) * (alpha - 1)
         chunk, tile = _tiling(len(hidden), len(weight))
-        padded = hidden.new_empty(chunk, -(-len(weight) // tile) * tile)
+        # 16 more: rows whole pages apart would share the cache's sets
+        padded = hidden.new_empty(chunk, -(-len(weight) // tile) * tile + 16)
         padded[:, len(weight) :] = -torch.inf
         gradient = _Gradient(hidden, weight, bias is not None, padded.numel() // 8)
+        sample = hidden[:: max(1, len(hidden) // 8)][:8]
+        are_many = _are_many(F.linear(sample * (alpha - 1), weight, scaled_bias), power)
         loss = hidden.new_zeros(())
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
             h, y, a = hidden[rows], classes[rows], row_weight[rows]
             part = padded[: len(h)]
-            peaks = _scores(h * (alpha - 1), weight, scaled_bias, part, tile)
+            peaks = _scores(h * (alpha - 1), weight, scaled_bias, part, tile, not are_many)
             z = part[:, : len(weight)]  # (alpha - 1) s
             z_target = z.gather(1, y[:, None])[:, 0]
-            top = peaks.amax(1)
-            low = _lower_bound(peaks, top, power)
-            found = _above(part, peaks, low, tile)
+            found = None if are_many else _few(part, peaks, tile, power)
             if found is None:
-                rise, mass = _many(z, low, power)
+                threshold, mass = _many(z, power)
+                if needs_gradient:
+                    gradient.add_many(rows, z, y, a)
             else:
-                rise, mass, p = _few(found[0], found[2], low, top, power)
-            # s = (z^+ + tau) / (alpha - 1) on the support turns p . s into sums of p^alpha
-            gap = (low - top) + rise + (top - z_target)
+                threshold, mass, support = found
+                if needs_gradient:
+                    gradient.add_few(rows, support, y, a)
+            # s = (x + tau) / (alpha - 1) where p = x^power > 0 turns p . s into sums of p^alpha
+            gap = threshold - z_target
             loss += (a * (mass / alpha + (gap + 1 / alpha) * power)).sum()
-            if needs_gradient and found is None:
-                gradient.add_many(rows, z, y, a)
-            elif needs_gradient:
-                gradient.add_few(rows, *found[:2], p, y, a)
         if needs_gradient:
             ctx.gradients = gradient.finish()
         return loss.to(ctx.dtype)
@@ -153,17 +152,16 @@ class _ChunkedEntmax(torch.autograd.Function):
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(grad_outputs[0].to(gradient.dtype))
-        hidden_grad, weight_grad, bias_grad = (
-            None if g is None else g.to(ctx.dtype) for g in gradients
-        )
-        return hidden_grad, None, None, weight_grad, bias_grad, None
+        of_hidden, of_weight, of_bias = (None if g is None else g.to(ctx.dtype) for g in gradients)
+        return of_hidden, None, None, of_weight, of_bias, None
 
 
 BLOCK = 8  # scores of which the maximum is looked at first
 COARSE = 4  # blocks of which the maximum gives the lower bound of the threshold
 TILE = 2**18  # scores computed and reduced while they are in the cache
 SMALL = 14  # scores per entry of the support, from which gathered products are faster
-Support = tuple[Tensor, Tensor, Tensor]
+# Row, column and p of the entries, sorted by row; and where each row begins
+Support = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class _Gradient:
@@ -173,7 +171,7 @@ class _Gradient:
         self.hidden, self.weight, self.most_kept = hidden, weight, most_kept
         self.of_hidden, self.of_weight = torch.zeros_like(hidden), torch.zeros_like(weight)
         self.of_bias = weight.new_zeros(len(weight)) if has_bias else None
-        self.kept: list[Support] = []
+        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add_many(self, rows: slice, p: Tensor, y: Tensor, row_weight: Tensor) -> None:
         """p[B, C] of some rows, which is overwritten: two matrix products."""
@@ -183,17 +181,15 @@ class _Gradient:
         if self.of_bias is not None:
             self.of_bias.addmv_(p.t(), row_weight)
 
-    def add_few(
-        self, rows: slice, row: Tensor, column: Tensor, p: Tensor, y: Tensor, row_weight: Tensor
-    ) -> None:
-        """p of the entries (row, column), sorted by row: gathered rows of the classes."""
-        starts = _starts(row, len(y))
+    def add_few(self, rows: slice, support: Support, y: Tensor, row_weight: Tensor) -> None:
+        """p of the support: gathered rows of the classes."""
+        row, column, p, starts = support
         p = p * row_weight.index_select(0, row)
         out = F.embedding_bag(column, self.weight, starts, mode="sum", per_sample_weights=p)
         out -= self.weight.index_select(0, y) * row_weight[:, None]
         self.of_hidden[rows] = out
-        every = torch.arange(rows.start, rows.start + len(y), device=row.device)
-        self.kept += (row + rows.start, column, p), (every, y, -row_weight)
+        every = torch.arange(len(y), dtype=torch.int32, device=row.device) + rows.start
+        self.kept += (row + rows.start, column, p), (every, y.int(), -row_weight)
         if sum(len(values) for *_, values in self.kept) > self.most_kept:
             self._add_kept()
 
@@ -201,20 +197,20 @@ class _Gradient:
         """What is kept goes to the classes, each class written once."""
         row, column, values = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
         self.kept = []
-        order = column.int().sort(stable=True).indices  # 32 bits: a radix sort of half the passes
+        order = column.sort(stable=True).indices
         counts = torch.bincount(column, minlength=len(self.weight))
         touched = counts.nonzero()[:, 0]
         counts = counts.index_select(0, touched)
         sums = F.embedding_bag(
             row.index_select(0, order),
             self.hidden,
-            counts.cumsum(0) - counts,
+            (counts.cumsum(0) - counts).int(),
             mode="sum",
             per_sample_weights=values.index_select(0, order),
         )
         self.of_weight.index_add_(0, touched, sums)
         if self.of_bias is not None:
-            self.of_bias.scatter_add_(0, column, values)
+            self.of_bias += torch.bincount(column, values, minlength=len(self.weight))
 
     def finish(self) -> tuple[Tensor, Tensor, Tensor | None]:
         if self.kept:
@@ -224,37 +220,95 @@ class _Gradient:
 
 def _tiling(n_rows: int, n_classes: int) -> tuple[int, int]:
     """Rows of a chunk and classes of a tile, in whole blocks of blocks."""
-    chunk = min(n_rows, max(128, 2**20 // n_classes), max(16, 2**25 // n_classes))
+    chunk = min(n_rows, max(128, 3 * 2**20 // n_classes), max(16, 2**25 // n_classes))
+    chunk = -(-n_rows // -(-n_rows // chunk))  # chunks of one size
     n_tiles = max(1, round(chunk * n_classes / TILE))
     return chunk, -(-n_classes // (n_tiles * BLOCK * COARSE)) * BLOCK * COARSE
 
 
-def _scores(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor, tile: int) -> Tensor:
+def _scores(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor, tile: int, want_peaks: bool
+) -> Tensor:
     """Scores into out[B, C'], C padded with minus infinity; the maxima of blocks, [B, C' / BLOCK].
 
     Block k of the tile that begins at class t holds the classes t + k + i tile / BLOCK.
     """
     n_rows, n_padded = out.shape
-    peaks = out.new_empty(n_rows, n_padded // BLOCK)
+    peaks = out.new_empty(n_rows, n_padded // tile * tile // BLOCK)
     for t in range(0, len(weight), tile):
         s = out[:, t : min(t + tile, len(weight))]
         torch.mm(hidden, weight[t : t + tile].t(), out=s)
         if bias is not None:
             s += bias[t : t + tile]
-        blocks = out[:, t : t + tile].unflatten(1, (BLOCK, -1))
-        torch.amax(blocks, 1, out=peaks[:, t // BLOCK : (t + tile) // BLOCK])
+        if want_peaks:
+            blocks = out[:, t : t + tile].unflatten(1, (BLOCK, -1))
+            torch.amax(blocks, 1, out=peaks[:, t // BLOCK : (t + tile) // BLOCK])
     return peaks
 
 
-def _above(padded: Tensor, peaks: Tensor, low: Tensor, tile: int) -> Support | None:
+def _are_many(z: Tensor, power: float) -> bool:
+    """Whether a sample of rows has a support that is not small; z[B, C] is overwritten."""
+    _solve(z.sub_(z.amax(1, keepdim=True) - 1), power)
+    return bool(z.count_nonzero() * SMALL > z.numel())
+
+
+def _many(z: Tensor, power: float) -> tuple[Tensor, Tensor]:
+    """tau[B] and sum p^alpha[B]; z[B, C] becomes p, in slices that fit the cache."""
+    threshold, mass = torch.empty_like(z[:, 0]), torch.empty_like(z[:, 0])
+    n_rows = max(1, TILE // z.shape[1])
+    for start in range(0, len(z), n_rows):
+        rows = slice(start, start + n_rows)
+        x = z[rows]
+        # C scores at their mean would have this threshold: of others it is a lower bound
+        low = torch.maximum(x.mean(1) - x.shape[1] ** (-1 / power), x.amax(1) - 1)
+        threshold[rows] = low + _solve(x.sub_(low[:, None]), power)
+        mass[rows] = _to_probabilities(x, power)
+    return threshold, mass
+
+
+def _few(
+    padded: Tensor, peaks: Tensor, tile: int, power: float
+) -> tuple[Tensor, Tensor, Support] | None:
+    """tau[B], sum p^alpha[B] and the support, from a few blocks; None if it may not be small."""
+    low = _lower_bound(peaks, power)
+    found = _above(padded, peaks, low, tile)
+    if found is None:
+        return None
+    row, column, value = found
+    counts = torch.bincount(row, minlength=len(low))
+    starts = (counts.cumsum(0) - counts).int()
+    n_most = int(counts.max())
+    every = torch.arange(len(low), device=row.device) * n_most - starts
+    slot = torch.arange(len(row), device=row.device) + every.index_select(0, row)
+    x = low.new_full((len(low), n_most), -1)
+    x.view(-1).scatter_(0, slot, value - low.index_select(0, row))
+    threshold, mass = low + _solve(x, power), _to_probabilities(x, power)
+    return threshold, mass, (row, column, x.view(-1).index_select(0, slot), starts)
+
+
+def _lower_bound(peaks: Tensor, power: float) -> Tensor:
+    """A bound of tau[B]: the threshold of some of the scores is at most that of all."""
+    some = peaks
+    if peaks.shape[1] > 256:
+        some = peaks.unflatten(1, (COARSE, -1)).amax(1)
+    top = some.amax(1)
+    low = top - 1
+    low = low + _solve(some - low[:, None], power, n_steps=12, tolerance=1e-2)
+    return low - 4 * torch.finfo(low.dtype).eps * top.abs()
+
+
+def _above(
+    padded: Tensor, peaks: Tensor, low: Tensor, tile: int
+) -> tuple[Tensor, Tensor, Tensor] | None:
     """Row, column and score of every score above low[B], sorted by row; None if they are many."""
     stride, n_columns = tile // BLOCK, padded.shape[1]
-    block = _places(peaks, low)
+    block = _places(peaks, low)  # 32 bits: a chunk has fewer scores
     if len(block) * 2 > peaks.numel():
         return None
     row = block // peaks.shape[1]
-    first = block + block // stride * (tile - stride)
-    inside = torch.arange(0, tile, stride, device=padded.device)
+    in_row = block - row * peaks.shape[1]
+    first = row * n_columns + in_row + in_row // stride * (tile - stride)
+    inside = torch.arange(0, tile, stride, dtype=torch.int32, device=padded.device)
     place = (first[:, None] + inside).view(-1)
     opened = padded.view(-1).index_select(0, place)
     at = _places(opened.view(-1, BLOCK), low.index_select(0, row))
@@ -267,53 +321,9 @@ def _above(padded: Tensor, peaks: Tensor, low: Tensor, tile: int) -> Support | N
 def _places(x: Tensor, low: Tensor) -> Tensor:
     """Where x[B, K] > low[B], as places in x.view(-1)."""
     if x.device.type != "cpu":
-        return (x > low[:, None]).view(-1).nonzero()[:, 0]
+        return (x > low[:, None]).view(-1).nonzero()[:, 0].int()
     # NumPy compares and searches on CPU 3 to 5 times faster than torch
-    return torch.from_numpy((x.numpy() > low.numpy()[:, None]).reshape(-1).nonzero()[0])
-
-
-def _starts(row: Tensor, n_rows: int) -> Tensor:
-    """Where each row begins among the sorted `row`, [n_rows]."""
-    counts = torch.bincount(row, minlength=n_rows)
-    return counts.cumsum(0) - counts
-
-
-def _lower_bound(peaks: Tensor, top: Tensor, power: float) -> Tensor:
-    """A bound of tau[B]: the threshold of some of the scores is at most that of all."""
-    some = peaks
-    if peaks.shape[1] > 256:
-        some = peaks.unflatten(1, (COARSE, -1)).amax(1)
-    low = top - 1
-    low = low + _solve(some - low[:, None], power, n_steps=12, tolerance=1e-2)
-    return low - 4 * torch.finfo(low.dtype).eps * top.abs()
-
-
-def _many(z: Tensor, low: Tensor, power: float) -> tuple[Tensor, Tensor]:
-    """tau - low and sum p^alpha, [B] each; z[B, C] becomes p, in slices that fit the cache."""
-    rise, mass = torch.empty_like(low), torch.empty_like(low)
-    n_rows = max(1, TILE // z.shape[1])
-    for start in range(0, len(z), n_rows):
-        rows = slice(start, start + n_rows)
-        z[rows].sub_(low[rows, None])
-        rise[rows] = _solve(z[rows], power)
-        mass[rows] = _to_probabilities(z[rows], power)
-    return rise, mass
-
-
-def _few(
-    row: Tensor, value: Tensor, low: Tensor, top: Tensor, power: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """tau - low and sum p^alpha, [B] each, and p of the entries, from those above the bound."""
-    starts = _starts(row, len(low))
-    n_most = int(torch.bincount(row, minlength=1).max())
-    every = torch.arange(len(low), device=row.device) * n_most
-    slot = torch.arange(len(row), device=row.device) + (every - starts).index_select(0, row)
-    x = low.new_full((len(low), n_most), -1)
-    value = (value - top.index_select(0, row)) - (low - top).index_select(0, row)
-    x.view(-1).scatter_(0, slot, value)
-    rise = _solve(x, power)
-    mass = _to_probabilities(x, power)
-    return rise, mass, x.view(-1).index_select(0, slot)
+    return torch.from_numpy((x.numpy() > low.numpy()[:, None]).reshape(-1).nonzero()[0]).int()
 
 
 def _solve(x: Tensor, power: float, *, n_steps: int = 50, tolerance: float = 0.0) -> Tensor:
@@ -322,43 +332,40 @@ def _solve(x: Tensor, power: float, *, n_steps: int = 50, tolerance: float = 0.0
     The norm ||x^+||_power falls convexly to 1 at tau: Newton's method rises to it and, up to
     rounding, never beyond. Ended early, it gives a better lower bound.
     """
-    tolerance = max(tolerance, 4 * torch.finfo(x.dtype).eps)
+    eps = torch.finfo(x.dtype).eps
     x.clamp_min_(0)
     rise = x.new_zeros(len(x))
     for _ in range(n_steps):
         step, error = _newton_step(x, power)
-        step = step.clamp_min_(0)
         x.sub_(step[:, None]).clamp_min_(0)
         rise += step
-        if error.max() < tolerance:
+        if error.max() < max(tolerance, 16 * eps):
             break
     return rise
 
 
 def _newton_step(x: Tensor, power: float) -> tuple[Tensor, Tensor]:
-    """The step, and a bound of the norm's error after it: half of its curvature times step^2."""
+    """The step, at least 0, and a bound of the norm's error after it."""
     if power == 2:
         norm, slope = torch.linalg.vector_norm(x, dim=1), x.sum(1)
     else:
         lower = x.sign() if power == 1 else x.log().mul_(power - 1).exp_()
         slope = lower.sum(1)
         norm = lower.mul_(x).sum(1) ** (1 / power)
-    step = (norm - 1) * norm ** (power - 1) / slope
-    if power < 2:
-        return step, (norm - 1) / 16  # the curvature has no bound where x is near 0
-    return step, ((norm - 1) / slope).square() * (x.shape[1] * (power - 1) / 2)
+    step = ((norm - 1) * norm ** (power - 1) / slope).clamp_min_(0)
+    if power != 2:
+        return step, (norm - 1) / 4
+    curvature = x.shape[1] * norm.square() - slope.square()  # at most, and near norm 1
+    return step, curvature * step.square() / 2
 
 
 def _to_probabilities(x: Tensor, power: float) -> Tensor:
     """x[B, K] = max(z - tau, 0) becomes p = x^power; returns sum p^alpha = sum p x, [B]."""
-    if power == 1:
-        return torch.linalg.vector_norm(x, dim=1).square()
-    if power == 2:
-        mass = x.square().mul_(x).sum(1)
-        x.square_()
-        return mass
     before = x.clone()
-    x.log_().mul_(power).exp_()
+    if power == 2:
+        x.square_()
+    elif power != 1:
+        x.log_().mul_(power).exp_()
     return before.mul_(x).sum(1)
 
 

@@ -25,7 +25,7 @@ class Sparsemax(nn.Module):
     its row's |r| positives.
 
     Cost: O(B C D) time, one matrix product where A is small (three where it is not); the scores
-    of 128 rows, of fewer beyond 2^25 scores and of more below 2^20, beside the gradients. Forward
+    of 128 rows, fewer beyond 2^25 scores and more below 3 2^20, beside the gradients. Forward
     computes the gradients too when they are needed, so second derivatives do not exist.
     Numerical contract: the threshold is exact up to rounding (Newton's method on a convex
     piecewise linear function ends in finitely many steps); 16-bit parameters are computed in
@@ -98,7 +98,8 @@ class _ChunkedSparsemax(torch.autograd.Function):
         hidden, row_weight, weight = (x.detach().to(dtype) for x in (hidden, row_weight, weight))
         bias = None if bias is None else bias.detach().to(dtype)
         chunk, tile = _tiling(len(hidden), len(weight))
-        padded = hidden.new_empty(chunk, -(-len(weight) // tile) * tile)
+        # 16 more: rows whole pages apart would share the cache's sets
+        padded = hidden.new_empty(chunk, -(-len(weight) // tile) * tile + 16)
         padded[:, len(weight) :] = -torch.inf
         gradient = _Gradient(hidden, weight, bias is not None, padded.numel() // 8)
         loss = hidden.new_zeros(())
@@ -109,20 +110,18 @@ class _ChunkedSparsemax(torch.autograd.Function):
             peaks = _scores(h, weight, bias, part, tile)
             s = part[:, : len(weight)]
             s_target = s.gather(1, y[:, None])[:, 0]
-            top = peaks.amax(1)
-            low = _lower_bound(peaks, top)
-            found = _above(part, peaks, low, tile)
+            low = _lower_bound(peaks)
+            found = _few(part, peaks, low, tile)
             if found is None:
-                rise, square = _many(s, low)
+                threshold, square = _many(s, low)
+                if needs_gradient:
+                    gradient.add_many(rows, s, y, a)
             else:
-                rise, square, p = _few(found[0], found[2], low, top)
+                threshold, square, support = found
+                if needs_gradient:
+                    gradient.add_few(rows, support, y, a)
             # 1/2 sum (s^2 - tau^2) = 1/2 sum (s - tau)^2 + tau, as the s - tau sum to 1
-            gap = (low - top) + rise + (top - s_target)
-            loss += (a * (square / 2 + gap + 0.5)).sum()
-            if needs_gradient and found is None:
-                gradient.add_many(rows, s, y, a)
-            elif needs_gradient:
-                gradient.add_few(rows, *found[:2], p, y, a)
+            loss += (a * (square / 2 + threshold - s_target + 0.5)).sum()
         if needs_gradient:
             ctx.gradients = gradient.finish()
         return loss.to(ctx.dtype)
@@ -143,11 +142,12 @@ class _ChunkedSparsemax(torch.autograd.Function):
         return hidden_grad, None, None, weight_grad, bias_grad
 
 
-BLOCK = 8  # scores of which the maximum is looked at first
-COARSE = 4  # blocks of which the maximum gives the lower bound of the threshold
+BLOCK = 4  # scores of which the maximum is looked at first
+COARSE = 8  # blocks of which the maximum gives the lower bound of the threshold
 TILE = 2**18  # scores computed and reduced while they are in the cache
 SMALL = 14  # scores per entry of the support, from which gathered products are faster
-Support = tuple[Tensor, Tensor, Tensor]
+# Row, column and p of the entries, sorted by row; and where each row begins
+Support = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class _Gradient:
@@ -157,7 +157,7 @@ class _Gradient:
         self.hidden, self.weight, self.most_kept = hidden, weight, most_kept
         self.of_hidden, self.of_weight = torch.zeros_like(hidden), torch.zeros_like(weight)
         self.of_bias = weight.new_zeros(len(weight)) if has_bias else None
-        self.kept: list[Support] = []
+        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add_many(self, rows: slice, p: Tensor, y: Tensor, row_weight: Tensor) -> None:
         """p[B, C] of some rows, which is overwritten: two matrix products."""
@@ -167,17 +167,15 @@ class _Gradient:
         if self.of_bias is not None:
             self.of_bias.addmv_(p.t(), row_weight)
 
-    def add_few(
-        self, rows: slice, row: Tensor, column: Tensor, p: Tensor, y: Tensor, row_weight: Tensor
-    ) -> None:
-        """p of the entries (row, column), sorted by row: gathered rows of the classes."""
-        starts = _starts(row, len(y))
+    def add_few(self, rows: slice, support: Support, y: Tensor, row_weight: Tensor) -> None:
+        """p of the support: gathered rows of the classes."""
+        row, column, p, starts = support
         p = p * row_weight.index_select(0, row)
         out = F.embedding_bag(column, self.weight, starts, mode="sum", per_sample_weights=p)
         out -= self.weight.index_select(0, y) * row_weight[:, None]
         self.of_hidden[rows] = out
-        every = torch.arange(rows.start, rows.start + len(y), device=row.device)
-        self.kept += (row + rows.start, column, p), (every, y, -row_weight)
+        every = torch.arange(len(y), dtype=torch.int32, device=row.device) + rows.start
+        self.kept += (row + rows.start, column, p), (every, y.int(), -row_weight)
         if sum(len(values) for *_, values in self.kept) > self.most_kept:
             self._add_kept()
 
@@ -185,20 +183,20 @@ class _Gradient:
         """What is kept goes to the classes, each class written once."""
         row, column, values = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
         self.kept = []
-        order = column.int().sort(stable=True).indices  # 32 bits: a radix sort of half the passes
+        order = column.sort(stable=True).indices
         counts = torch.bincount(column, minlength=len(self.weight))
         touched = counts.nonzero()[:, 0]
         counts = counts.index_select(0, touched)
         sums = F.embedding_bag(
             row.index_select(0, order),
             self.hidden,
-            counts.cumsum(0) - counts,
+            (counts.cumsum(0) - counts).int(),
             mode="sum",
             per_sample_weights=values.index_select(0, order),
         )
         self.of_weight.index_add_(0, touched, sums)
         if self.of_bias is not None:
-            self.of_bias.scatter_add_(0, column, values)
+            self.of_bias += torch.bincount(column, values, minlength=len(self.weight))
 
     def finish(self) -> tuple[Tensor, Tensor, Tensor | None]:
         if self.kept:
@@ -208,7 +206,8 @@ class _Gradient:
 
 def _tiling(n_rows: int, n_classes: int) -> tuple[int, int]:
     """Rows of a chunk and classes of a tile, in whole blocks of blocks."""
-    chunk = min(n_rows, max(128, 2**20 // n_classes), max(16, 2**25 // n_classes))
+    chunk = min(n_rows, max(128, 3 * 2**20 // n_classes), max(16, 2**25 // n_classes))
+    chunk = -(-n_rows // -(-n_rows // chunk))  # chunks of one size
     n_tiles = max(1, round(chunk * n_classes / TILE))
     return chunk, -(-n_classes // (n_tiles * BLOCK * COARSE)) * BLOCK * COARSE
 
@@ -219,7 +218,7 @@ def _scores(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor, ti
     Block k of the tile that begins at class t holds the classes t + k + i tile / BLOCK.
     """
     n_rows, n_padded = out.shape
-    peaks = out.new_empty(n_rows, n_padded // BLOCK)
+    peaks = out.new_empty(n_rows, n_padded // tile * tile // BLOCK)
     for t in range(0, len(weight), tile):
         s = out[:, t : min(t + tile, len(weight))]
         torch.mm(hidden, weight[t : t + tile].t(), out=s)
@@ -230,15 +229,64 @@ def _scores(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor, ti
     return peaks
 
 
-def _above(padded: Tensor, peaks: Tensor, low: Tensor, tile: int) -> Support | None:
+def _many(s: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+    """tau[B] and sum p^2[B]; s[B, C] becomes p, in slices that fit the cache."""
+    threshold, square = torch.empty_like(s[:, 0]), torch.empty_like(s[:, 0])
+    n_rows = max(1, TILE // s.shape[1])
+    for start in range(0, len(s), n_rows):
+        rows = slice(start, start + n_rows)
+        x = s[rows]
+        threshold[rows] = low[rows] + _solve(x.sub_(low[rows, None]))
+        square[rows] = torch.linalg.vector_norm(x, dim=1).square()
+    return threshold, square
+
+
+def _few(
+    padded: Tensor, peaks: Tensor, low: Tensor, tile: int
+) -> tuple[Tensor, Tensor, Support] | None:
+    """tau[B], sum p^2[B] and the support; None if it may not be small.
+
+    Only blocks that rise above the lower bound of tau are looked into.
+    """
+    found = _above(padded, peaks, low, tile)
+    if found is None:
+        return None
+    row, column, value = found
+    counts = torch.bincount(row, minlength=len(low))
+    starts = (counts.cumsum(0) - counts).int()
+    n_most = int(counts.max())
+    every = torch.arange(len(low), device=row.device) * n_most - starts
+    slot = torch.arange(len(row), device=row.device) + every.index_select(0, row)
+    x = low.new_full((len(low), n_most), -1)
+    x.view(-1).scatter_(0, slot, value - low.index_select(0, row))
+    threshold = low + _solve(x)
+    square = torch.linalg.vector_norm(x, dim=1).square()
+    return threshold, square, (row, column, x.view(-1).index_select(0, slot), starts)
+
+
+def _lower_bound(peaks: Tensor) -> Tensor:
+    """A bound of tau[B]: the threshold of some of the scores is at most that of all."""
+    some = peaks
+    if peaks.shape[1] > 512:
+        some = peaks.unflatten(1, (COARSE, -1)).amax(1)
+    top = some.amax(1)
+    low = top - 1
+    low = low + _solve(some - low[:, None], n_steps=12, tolerance=0.1)
+    return low - 4 * torch.finfo(low.dtype).eps * top.abs()
+
+
+def _above(
+    padded: Tensor, peaks: Tensor, low: Tensor, tile: int
+) -> tuple[Tensor, Tensor, Tensor] | None:
     """Row, column and score of every score above low[B], sorted by row; None if they are many."""
     stride, n_columns = tile // BLOCK, padded.shape[1]
-    block = _places(peaks, low)
-    if len(block) * 2 > peaks.numel():
+    block = _places(peaks, low)  # 32 bits: a chunk has fewer scores
+    if len(block) * 3 > peaks.numel():
         return None
     row = block // peaks.shape[1]
-    first = block + block // stride * (tile - stride)
-    inside = torch.arange(0, tile, stride, device=padded.device)
+    in_row = block - row * peaks.shape[1]
+    first = row * n_columns + in_row + in_row // stride * (tile - stride)
+    inside = torch.arange(0, tile, stride, dtype=torch.int32, device=padded.device)
     place = (first[:, None] + inside).view(-1)
     opened = padded.view(-1).index_select(0, place)
     at = _places(opened.view(-1, BLOCK), low.index_select(0, row))
@@ -251,50 +299,9 @@ def _above(padded: Tensor, peaks: Tensor, low: Tensor, tile: int) -> Support | N
 def _places(x: Tensor, low: Tensor) -> Tensor:
     """Where x[B, K] > low[B], as places in x.view(-1)."""
     if x.device.type != "cpu":
-        return (x > low[:, None]).view(-1).nonzero()[:, 0]
+        return (x > low[:, None]).view(-1).nonzero()[:, 0].int()
     # NumPy compares and searches on CPU 3 to 5 times faster than torch
-    return torch.from_numpy((x.numpy() > low.numpy()[:, None]).reshape(-1).nonzero()[0])
-
-
-def _starts(row: Tensor, n_rows: int) -> Tensor:
-    """Where each row begins among the sorted `row`, [n_rows]."""
-    counts = torch.bincount(row, minlength=n_rows)
-    return counts.cumsum(0) - counts
-
-
-def _lower_bound(peaks: Tensor, top: Tensor) -> Tensor:
-    """A bound of tau[B]: the threshold of some of the scores is at most that of all."""
-    some = peaks
-    if peaks.shape[1] > 256:
-        some = peaks.unflatten(1, (COARSE, -1)).amax(1)
-    low = top - 1
-    low = low + _solve(some - low[:, None], n_steps=12, tolerance=0.1)
-    return low - 4 * torch.finfo(low.dtype).eps * top.abs()
-
-
-def _many(s: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
-    """tau - low and sum p^2, [B] each; s[B, C] becomes p, in slices that fit the cache."""
-    rise, square = torch.empty_like(low), torch.empty_like(low)
-    n_rows = max(1, TILE // s.shape[1])
-    for start in range(0, len(s), n_rows):
-        rows = slice(start, start + n_rows)
-        x = s[rows].sub_(low[rows, None])
-        rise[rows] = _solve(x)
-        square[rows] = torch.linalg.vector_norm(x, dim=1).square()
-    return rise, square
-
-
-def _few(row: Tensor, value: Tensor, low: Tensor, top: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """tau - low and sum p^2, [B] each, and p of the entries, from those above the bound."""
-    starts = _starts(row, len(low))
-    n_most = int(torch.bincount(row, minlength=1).max())
-    every = torch.arange(len(low), device=row.device) * n_most
-    slot = torch.arange(len(row), device=row.device) + (every - starts).index_select(0, row)
-    x = low.new_full((len(low), n_most), -1)
-    value = (value - top.index_select(0, row)) - (low - top).index_select(0, row)
-    x.view(-1).scatter_(0, slot, value)
-    rise = _solve(x)
-    return rise, torch.linalg.vector_norm(x, dim=1).square(), x.view(-1).index_select(0, slot)
+    return torch.from_numpy((x.numpy() > low.numpy()[:, None]).reshape(-1).nonzero()[0]).int()
 
 
 def _solve(x: Tensor, *, n_steps: int = 50, tolerance: float = 0.0) -> Tensor:
