@@ -195,10 +195,12 @@ def _agreement(
     """Compare the draws, one after the other, and their mean."""
     norm = math.sqrt(sum(map(_square, exact)))
     mean = tuple(torch.zeros_like(g) for g in exact)
+    least = 16 * torch.finfo(exact[0].dtype).eps * norm  # below is rounding, of no direction
     cosines, squares = list[float](), list[float]()
     for gradient in gradients:
         squares.append(sum(map(_square, gradient)))
-        cosines.append(_inner(gradient, exact) / (norm * math.sqrt(squares[-1]) or math.nan))
+        own = math.sqrt(squares[-1])
+        cosines.append(_inner(gradient, exact) / (norm * own) if own > least else math.nan)
         for sum_, part in zip(mean, gradient, strict=True):
             sum_ += part
     n = len(squares)

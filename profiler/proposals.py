@@ -54,7 +54,8 @@ class Popularity(nn.Module):
         self, class_counts: torch.Tensor, power: float, *, uniform_share: float = 0.0
     ) -> None:
         super().__init__()
-        if class_counts.ndim != 1 or len(class_counts) == 0 or bool((class_counts < 0).any()):
+        is_count = (class_counts >= 0) & class_counts.isfinite()
+        if class_counts.ndim != 1 or len(class_counts) == 0 or not bool(is_count.all()):
             raise ValueError("class_counts must hold one count >= 0 per class")
         if not 0 <= power <= 2:
             raise ValueError(f"popularity_power={power}; allowed are 0 to 2")

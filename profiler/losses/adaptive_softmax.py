@@ -107,9 +107,9 @@ def _ranks(class_counts: torch.Tensor | None, n_classes: int) -> torch.Tensor:
     """The place of each class among the falling counts; of equal ones the smaller id first."""
     if class_counts is None:
         return torch.arange(n_classes)
-    if class_counts.shape != (n_classes,):
+    if class_counts.shape != (n_classes,) or not bool((class_counts >= 0).all()):
         raise ValueError(
-            f"class_counts {tuple(class_counts.shape)} must hold one count for each of the "
+            f"class_counts {tuple(class_counts.shape)} must hold a count >= 0 for each of the "
             f"{n_classes} classes"
         )
     return class_counts.argsort(descending=True, stable=True).argsort()

@@ -101,6 +101,8 @@ def test_given_cutoffs_are_taken() -> None:
         ({"div_value": 0.5}, "div_value=0.5; at least 1"),
         ({"div_value": float("nan")}, "at least 1"),
         ({"class_counts": COUNTS[1:]}, "each of the 200 classes"),
+        ({"class_counts": COUNTS - 1}, "count >= 0"),
+        ({"class_counts": COUNTS * torch.nan}, "count >= 0"),
     ],
 )
 def test_settings_that_fit_no_classes_are_refused(settings: dict, says: str) -> None:

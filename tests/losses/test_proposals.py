@@ -101,6 +101,8 @@ def test_draws_come_from_the_generator_alone() -> None:
         ("popularity", None, 1.0, "needs class_counts"),
         ("popularity", torch.ones(4), 1.0, "4 counts for 3 classes"),
         ("popularity", torch.tensor([1, -1, 2]), 1.0, "one count >= 0 per class"),
+        ("mixed", torch.tensor([1, torch.nan, 2]), 1.0, "one count >= 0 per class"),
+        ("in_batch", torch.tensor([1, torch.inf, 2]), 1.0, "one count >= 0 per class"),
         ("popularity", torch.ones(3), 3.0, "popularity_power=3.0; allowed are 0 to 2"),
     ],
 )
