@@ -144,14 +144,14 @@ class _ChunkedEntmax(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # else a second derivative would silently lack this part
+            raise RuntimeError("entmax has first derivatives only; create_graph must be False")
         if ctx.gradients is None:
             raise RuntimeError("this loss's backward ran already; run forward again")
-        gradients = ctx.gradients
-        ctx.gradients = None  # scaled in place: no second copy of the class gradients
-        if grad_outputs[0] != 1:
-            for gradient in gradients:
-                if gradient is not None:
-                    gradient.mul_(grad_outputs[0].to(gradient.dtype))
+        gradients, ctx.gradients = ctx.gradients, None
+        if grad_outputs[0] != 1:  # scaled in place: no second copy of the class gradients
+            for gradient in (g for g in gradients if g is not None):
+                gradient.mul_(grad_outputs[0].to(gradient.dtype))
         of_hidden, of_weight, of_bias = (None if g is None else g.to(ctx.dtype) for g in gradients)
         return of_hidden, None, None, of_weight, of_bias, None
 

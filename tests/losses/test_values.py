@@ -175,10 +175,7 @@ def test_the_upstream_gradient_scales_every_gradient(row: Row) -> None:
         torch.testing.assert_close(3 * one, three)
 
 
-TWICE_ROWS = tuple(row for row in ROWS if row.loss not in ("entmax", "sparsemax"))
-
-
-@pytest.mark.parametrize("row", TWICE_ROWS, ids=ids(TWICE_ROWS))
+@all_rows
 def test_a_second_derivative_is_right_or_refused(row: Row) -> None:
     """Of hidden vectors that are not linear in the input, as an encoder's are not."""
     layer, inputs, target = make_layer(row, D, C), *_batch(20)
