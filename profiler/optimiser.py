@@ -61,7 +61,7 @@ class RowAdam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        if lr < 0 or weight_decay < 0:
+        if not (lr >= 0 and weight_decay >= 0):
             raise ValueError(f"lr={lr}, weight_decay={weight_decay}; both must be at least 0")
         defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps}
         super().__init__(params, defaults)
@@ -99,6 +99,8 @@ class RowAdam(Optimizer):
         rate = group["lr"] * correction / (1 - beta1 ** state["step"])
         scale = second.sqrt_().add_(group["eps"] * correction)
         weights.index_copy_(0, rows, old.addcdiv_(first, scale, value=-rate))
+        # What was written through the block: autograd must refuse a backward of older values
+        torch.autograd.graph.increment_version(parameter)
 
 
 def _house(parameter: torch.Tensor, state: dict[str, Any]) -> None:

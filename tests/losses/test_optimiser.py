@@ -115,6 +115,16 @@ def test_a_module_cast_between_two_steps_goes_on_in_its_new_type() -> None:
     assert (embedding.weight != before).any(1).nonzero()[:, 0].tolist() == [5]
 
 
+def test_weights_that_a_backward_still_needs_are_not_changed_silently() -> None:
+    embedding, optimiser = _trained()
+    query = torch.ones(2, 16, requires_grad=True)
+    scores = query @ embedding.weight.t()
+    _step(embedding, torch.tensor([1]), torch.ones(16))
+    optimiser.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        scores.sum().backward(inputs=[query])
+
+
 def test_it_walks_with_the_sparse_adam_of_torch() -> None:
     weights = []
     for kind in (RowAdam, torch.optim.SparseAdam):
@@ -142,5 +152,6 @@ def test_a_dense_gradient_and_a_negative_rate_are_refused() -> None:
     parameter.grad = torch.ones(2, 2)
     with pytest.raises(ValueError, match="needs sparse gradients"):
         RowAdam([parameter], 0.1).step()
-    with pytest.raises(ValueError, match="must be at least 0"):
-        RowAdam([parameter], -0.1)
+    for rate in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="must be at least 0"):
+            RowAdam([parameter], rate)
