@@ -22,7 +22,11 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
 _SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), port={})"
 _FIRST_CHOICES = {
-    name: {setting.name: [setting.choices[0]] for setting in card.settings}
+    name: {
+        setting.name: [setting.choices[0]]
+        for setting in card.settings
+        if not setting.at_most_classes  # the sample has fewer classes than that
+    }
     for name, card in catalogue().items()
 }
 _WORK = "from api.app import run_worker; from api.settings import Settings; run_worker(Settings())"

@@ -63,6 +63,25 @@ def test_a_calibration_on_the_store_alone_is_answered(service: Service, task: Ta
     assert calibrate.cancel(service, calibration.id) == ended
 
 
+def test_a_description_is_calibrated_on_its_twin(service: Service) -> None:
+    asked = Task.model_validate(
+        {
+            "kind": "description",
+            "statistics": {"n_rows": 200, "n_classes": 100, "n_examples": 3000},
+            "losses": {"include": ["bpr", "softmax"]},
+            "horizon": {"epochs": 3},
+        }
+    )
+    calibration = calibrate.request(service, asked, 6)
+    ended = calibrate.run(service, calibration.id)
+    assert ended.status == "succeeded"
+    answer = service.store.recommendations.get(LOCAL, str(ended.recommendation_id))
+    assert answer.evidence_level == "measured"
+    assert any("synthetic twin" in warning for warning in answer.warnings)
+    (profile, *_) = service.store.evidence.profiles(LOCAL).items
+    assert profile.kind == "description"
+
+
 def test_a_leg_that_workers_die_of_is_left_alone_at_last(service: Service, task: Task) -> None:
     calibration = calibrate.request(service, task, 6)
     victims: set[str] = set()

@@ -72,7 +72,7 @@ def test_cancelling_what_is_not_there_is_not_found(served: Site) -> None:
         (b"[]", "body"),
         (b"{}", "task"),
         (b'{"task": {"name": "x", "metric": "ndcg@10"}}', "task"),
-        (b'{"task": {"data": {"path": "orders.csv"}, "metric": "accuracy"}}', "task.metric"),
+        (b'{"task": {"data": {"path": "orders.csv"}, "metric": "auc"}}', "task.metric"),
         (b'{"task": {"data": {"path": "orders.csv"}, "horizon": {"epochs": -1}}}', "epochs"),
         (b'{"task": {"data": {"path": "orders.csv"}, "horizon": {"epochs": NaN}}}', "epochs"),
         (b'{"task": {"data": {"path": "orders.csv"}, "horizon": {"epochs": 1e999}}}', "epochs"),
@@ -91,7 +91,7 @@ def test_a_body_that_is_not_what_it_should_be_names_each_fault(
 
 
 def test_all_faults_come_at_once(served: Site) -> None:
-    task = served.task(metric="accuracy", horizon={"seconds": 0})
+    task = served.task(metric="auc", horizon={"seconds": 0})
     answer = served.http.post("/v1/calibrations", json={"task": task, "budget_seconds": -1})
     problem = _check(answer, 422, "request-invalid")
     fields = [fault["field"] for fault in problem["errors"]]
@@ -151,13 +151,6 @@ def test_a_budget_above_the_maximum_is_refused(served: Site) -> None:
     body = {"task": served.task(), "budget_seconds": 1e9}
     problem = _check(served.http.post("/v1/calibrations", json=body), 422, "task-invalid")
     assert problem["detail"] == "budget_seconds: 1e+09 is not above 0 and at most 86400"
-
-
-def test_a_description_cannot_be_calibrated(served: Site) -> None:
-    statistics = {"n_rows": 1000, "n_classes": 500, "n_examples": 20000}
-    answer = _post(served, "/v1/calibrations", kind="description", data=None, statistics=statistics)
-    problem = _check(answer, 422, "task-invalid")
-    assert "nothing to train on" in problem["detail"]
 
 
 def test_a_tag_that_no_worker_may_have_is_refused(served: Site) -> None:

@@ -16,7 +16,7 @@ TASKS = {
         "kind: 'pictures' given; it must be 'interactions', 'sequences', 'text', 'features', 'multi",
     ),
     "colour": ("red", "colour: unknown key; allowed are name, kind, data"),
-    "losses": ("{exclude: [softmux]}", "unknown loss 'softmux'; known are bpr, "),
+    "losses": ("{exclude: [softmux]}", "unknown loss 'softmux'; known are adaptive_softmax, "),
     "data": ("{path: none.csv}", "data.path: there is no file 'none.csv'"),
 }
 DATA = {
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_task_is_refused(folder: Path, content: str, sentence:
         (("recommend", "."), ".: cannot be read: Is a directory"),
         (("recommend", "task.yaml", "--report", "no/r.html"), "report: 'no/r.html' lies in no"),
         (("demo", "--sample", "ml-1b"), "there is no sample 'ml-1b'; there is ml-100k, ml-100k-"),
-        (("losses", "softmux"), "unknown loss 'softmux'; known are bpr, "),
+        (("losses", "softmux"), "unknown loss 'softmux'; known are adaptive_softmax, "),
         (("losses", "--source"), "--source: name the loss"),
         (("profiles", "--limit", "0"), "Invalid value for '--limit'"),
         (("recommend",), "Missing argument"),
