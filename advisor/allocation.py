@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from advisor.belief import Belief
 from advisor.curve import value_at
 from advisor.forecast import SEED_SD
+from advisor.task import Metric
 
 _GAIN_AT_LEAST = 1e-4  # of the leader: below this nothing is worth its seconds
 
@@ -33,10 +34,12 @@ class Contender:
         """Index of the highest rung reached; -1 when not opened."""
         return sum(self.examples >= r for r in self.rungs) - 1
 
-    def value_at_rung(self, rung: int) -> float:
+    def score_at_rung(self, rung: int) -> float:
         profile = self.belief.profile
         value = value_at(profile.curve, self.rungs[rung]) if profile else None
-        return -math.inf if value is None else value
+        if profile is None or value is None:
+            return -math.inf
+        return Metric.parse(profile.metric).score(value)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _eligible(group: Sequence[Contender], keep_all: bool) -> list[Contender]:
         here = [c for c in opened if c.rung == rung and rung + 1 < len(c.rungs)]
         beyond = sum(c.rung > rung for c in opened)
         free = len(here) if keep_all else quota(len(opened), rung + 1) - beyond
-        here.sort(key=lambda c: -c.value_at_rung(rung))
+        here.sort(key=lambda c: -c.score_at_rung(rung))
         found += here[: max(0, free)]
     return found
 
