@@ -203,5 +203,5 @@ def step_bytes(shape: StepShape, settings: Settings) -> float:
     """
     del settings
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    chunk_rows = min(b, max(128, 3 * 2**20 // c), max(16, 2**25 // c))
+    chunk_rows = min(b, max(64, 3 * 2**20 // c), max(16, 2**25 // c))
     return 4.0 * (4 * c * (d + 1) + 1.5 * chunk_rows * c + 4 * b * d)

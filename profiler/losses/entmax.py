@@ -25,7 +25,7 @@ class Entmax(nn.Module):
     its row's |r| positives.
 
     Cost: O(B C D) time, one matrix product where few classes have p > 0 (three where many have);
-    the scores of 128 rows, fewer beyond 2^25 scores and more below 3 2^20, beside the gradients.
+    the scores of 64 rows, fewer beyond 2^25 scores and more below 3 2^20, beside the gradients.
     Forward computes the gradients too when they are needed: second derivatives do not exist.
     Numerical contract: tau is exact up to rounding for every alpha (Newton's method on a convex
     function, from below), but rounding in p grows as 1 / (alpha - 1); 16-bit parameters are
@@ -220,7 +220,7 @@ class _Gradient:
 
 def _tiling(n_rows: int, n_classes: int) -> tuple[int, int]:
     """Rows of a chunk and classes of a tile, in whole blocks of blocks."""
-    chunk = min(n_rows, max(128, 3 * 2**20 // n_classes), max(16, 2**25 // n_classes))
+    chunk = min(n_rows, max(64, 3 * 2**20 // n_classes), max(16, 2**25 // n_classes))
     chunk = -(-n_rows // -(-n_rows // chunk))  # chunks of one size
     n_tiles = max(1, round(chunk * n_classes / TILE))
     return chunk, -(-n_classes // (n_tiles * BLOCK * COARSE)) * BLOCK * COARSE
