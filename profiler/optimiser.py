@@ -45,8 +45,9 @@ class RowAdam(Optimizer):
     State of a parameter [C, D]: `step`, and `rows` [C, 3, D], which holds per class its weights,
     first and second moment side by side, so that a step goes to one place in memory a class
     instead of three; from the first step on the parameter itself is the view `rows[:, 0]`. Saved
-    in one file with its module, the block is written once. A loaded `rows` becomes the
-    optimiser's own, as every loaded state does in torch, and takes the parameter in.
+    in one file with its module, the block is written once; a module saved alone takes the block
+    with it, unless its weights are cloned. A loaded `rows` becomes the optimiser's own, as every
+    loaded state does in torch, and takes the parameter in: load a copy of a state in use.
 
     Source: Kingma & Ba 2015, algorithm 1; lazy form as in TensorFlow's LazyAdam and
     `torch.optim.SparseAdam`.
