@@ -22,14 +22,35 @@ def first_of_each_pair(rows: Ints, classes: Ints, parts: Ints | None) -> Ints | 
     A repeated pair is kept in its earliest part (training before validation before test), and
     there where it came first.
     """
-    keys = _pair_keys(rows, classes)
-    in_order = np.sort(keys)
-    if not (in_order[1:] == in_order[:-1]).any():
+    if n_repeated(rows, classes) == 0:
         return None
-    if parts is None:
-        return np.sort(np.unique(keys, return_index=True)[1])
-    by_part = np.argsort(parts, kind="stable")
-    return np.sort(by_part[np.unique(keys[by_part], return_index=True)[1]])
+    order = stable_order(rows, classes) if parts is None else stable_order(rows, classes, parts)
+    ordered_rows, ordered_classes = rows[order], classes[order]
+    is_first = np.ones(len(order), dtype=np.bool_)
+    is_first[1:] = ordered_rows[1:] != ordered_rows[:-1]
+    is_first[1:] |= ordered_classes[1:] != ordered_classes[:-1]
+    return np.sort(order[is_first])
+
+
+def n_repeated(rows: Ints, classes: Ints) -> int:
+    """How many (row, class) pairs were there before."""
+    keys = _pair_keys(rows, classes)
+    keys.sort()
+    return int((keys[1:] == keys[:-1]).sum())
+
+
+def stable_order(*columns: Ints) -> NDArray[np.int64]:
+    """Positions sorted by the first column, then the second and so on, then by position.
+
+    Columns of numbers from 0 below 2**32. Sorting (number, place) as one integer, column by column
+    from the last, takes a third of the time of `np.lexsort`.
+    """
+    order = np.arange(len(columns[0]))
+    for column in reversed(columns):
+        keys = _pair_keys(column[order], np.arange(len(order), dtype=np.uint64))
+        keys.sort()
+        order = order[_second(keys)]
+    return order
 
 
 def random_parts(rows: Ints, n_rows: int, *, with_test: bool) -> NDArray[np.int8]:
@@ -39,7 +60,7 @@ def random_parts(rows: Ints, n_rows: int, *, with_test: bool) -> NDArray[np.int8
     # Sorting (row, place in the shuffle) groups each row's pairs in random order.
     keys = _pair_keys(rows[shuffled], np.arange(n))
     keys.sort()
-    pairs = shuffled[(keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
+    pairs = shuffled[_second(keys)]
     counts = np.bincount(rows, minlength=n_rows)
     places = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
     held_out = np.where(counts < LEAST_PAIRS, 0, np.maximum(1, (counts + 5) // 10))
@@ -57,7 +78,7 @@ def to_csr(rows: Ints, classes: Ints, n_rows: int) -> tuple[NDArray[np.int64], N
     keys.sort()
     indptr = np.zeros(n_rows + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=n_rows), out=indptr[1:])
-    return indptr, (keys & np.uint64(0xFFFFFFFF)).astype(np.int32)
+    return indptr, _second(keys).astype(np.int32)
 
 
 def gini(counts: Ints) -> float:
@@ -74,5 +95,11 @@ def _pair_keys(rows: Ints, classes: Ints) -> NDArray[np.uint64]:
     """One uint64 per pair, ordered by row, then class; both below 2**32."""
     keys = rows.astype(np.uint64)
     keys <<= np.uint64(32)
-    keys |= classes.astype(np.uint64)
+    keys |= classes.astype(np.uint64, copy=False)
     return keys
+
+
+def _second(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The second number of each pair, in place of the keys."""
+    keys &= np.uint64(0xFFFFFFFF)
+    return keys.view(np.int64)

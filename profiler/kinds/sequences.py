@@ -131,7 +131,9 @@ def read(source: DataSource, path: Path) -> Reading:
     if n_items < 2:
         raise DataInvalidError(f"{where} has one class only: the item is the same in every row")
     times, note = _times(frame, where)
-    order = np.lexsort((np.arange(len(users)), times, users))
+    del frame  # its ids may be long texts
+    by_time = np.argsort(times, kind="stable")
+    order = by_time[splits.stable_order(users[by_time])]
     users, items, times = users[order], items[order], times[order]
     indptr = np.concatenate(([0], np.cumsum(np.bincount(users, minlength=n_users))))
     split = source.split or "leave_one_out"
@@ -141,7 +143,7 @@ def read(source: DataSource, path: Path) -> Reading:
         n_train, validation_at, test_at, split_note = _leave_one_out(indptr)
     place = np.arange(len(items)) - indptr[users]
     counts = np.bincount(items[place < n_train[users]], minlength=n_items).astype(np.int64)
-    repeats = len(items) - len(np.unique(users.astype(np.int64) * n_items + items))
+    repeats = splits.n_repeated(users, items)
     if not (validation_at > 0).any():
         raise DataInvalidError(
             f"{where} leaves no validation rows: no user has {LEAST_EVENTS} or more events"
