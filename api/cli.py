@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import answer, look, run
+from api.commands import answer, data, look, run
 
 ANSWERED, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -28,6 +28,7 @@ database = typer.Typer(help="Look after the database.", rich_markup_mode="markdo
 
 app.command("demo")(answer.demo)
 app.command("recommend")(answer.recommend)
+app.command("data")(data.data)
 app.command("losses")(look.losses)
 app.command("profiles")(look.profiles)
 app.command("devices")(look.devices)

@@ -1,4 +1,4 @@
-"""Rich tables for people at a terminal: an answer, the losses, profiles, devices and samples.
+"""Rich tables for people at a terminal: an answer, a task's data, losses, profiles and more.
 
 Made for 100 columns and readable at 80. Text from data is never read as rich markup.
 """
@@ -14,10 +14,19 @@ from rich.text import Text
 from advisor.card import KnownLoss
 from advisor.evidence import Device, Profile
 from advisor.recommendation import RankedCandidate, Recommendation
+from advisor.summary import DataSummary, n_top_classes
 from api import wording
 from profiler.samples import Sample
 
 _WIDE = 96
+_PAIRS = ("(user, item) pairs", "users")
+_DATA_WORDS = {
+    "interactions": _PAIRS,
+    "description": _PAIRS,
+    "sequences": ("events", "places in histories"),
+    "text": ("tokens", "places in the text"),
+}
+"""What a kind's records and the rows of its parts are."""
 _CONSISTENCY_STYLES = {"consistent": "green", "inconsistent": "red"}
 
 
@@ -205,6 +214,43 @@ def samples_table(samples: Sequence[Sample]) -> Table:
             sample.origin,
         )
     return table
+
+
+def summary_table(summary: DataSummary) -> RenderableType:
+    """What a task's data holds: sizes and skew, the split, and what was guessed or dropped."""
+    records, rows = _DATA_WORDS.get(summary.kind, ("rows", "rows"))
+    facts = Table.grid(padding=(0, 2))
+    for name, words in _facts(summary, records):
+        facts.add_row(Text(name, style="dim"), words)
+    parts = _listing("part", rows, "positives", "positives a row")
+    for column in parts.columns[1:]:
+        column.justify = "right"
+    for name in ("train", "validation", "test"):
+        part = getattr(summary, name)
+        per_row = f"{part.n_positives / part.n_rows:,.2f}" if part.n_rows else "-"
+        parts.add_row(name, f"{part.n_rows:,}", f"{part.n_positives:,}", per_row)
+    title = Text.assemble((summary.task_name, "bold"), f"  {summary.kind}\n")
+    notes = [Text(note) for note in summary.notes]
+    return Group(title, facts, "", parts, *_section("Guessed, dropped and done", notes))
+
+
+def _facts(summary: DataSummary, records: str) -> Iterator[tuple[str, str]]:
+    n_top = n_top_classes(summary.n_classes)
+    if summary.n_users is not None:
+        yield "users", f"{summary.n_users:,}"
+    yield records, f"{summary.n_records:,}"
+    yield (
+        "classes",
+        f"{summary.n_classes:,}; never named in training {summary.n_classes_unseen:,}, "
+        f"once {summary.n_classes_seen_once:,}",
+    )
+    yield (
+        "skew",
+        f"Gini {summary.class_gini:.2f}; the most frequent 1% of the classes ({n_top:,}) hold "
+        f"{summary.top_classes_share:.1%} of training",
+    )
+    yield "positives per row", f"{summary.positives_per_row:,.2f}"
+    yield "training examples", f"{summary.n_examples:,}"
 
 
 def _listing(*names: str) -> Table:

@@ -87,6 +87,16 @@ class Evaluation:
         )
 
 
+class DataSize(NamedTuple):
+    """How much there is in the file, and in its training part."""
+
+    n_records: int
+    """Pairs, events, tokens or rows that were kept."""
+    n_users: int | None
+    n_training_rows: int
+    """Rows with a positive in training: users, places in a history or text, or data rows."""
+
+
 class Dataset(Protocol):
     """What a trial needs of its data, whatever the kind."""
 
@@ -102,6 +112,9 @@ class Dataset(Protocol):
     def targets_per_example(self) -> float:
         """Rows of hidden that a training example gives, on average."""
         ...
+
+    @property
+    def size(self) -> DataSize: ...
 
     @property
     def class_counts(self) -> NDArray[np.int64]:

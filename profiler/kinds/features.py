@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from advisor.errors import DataInvalidError
 from advisor.task import DataSource, Model, TaskStatistics
 from profiler import splits
-from profiler.dataset import Csr, Evaluation, Inputs, Part, Reading, Target, chosen_part
+from profiler.dataset import Csr, DataSize, Evaluation, Inputs, Part, Reading, Target, chosen_part
 from profiler.readers import format_of
 from profiler.readers.labelled import Labelled, Matrix, with_rules
 
@@ -57,6 +57,10 @@ class Features:
     @property
     def targets_per_example(self) -> float:
         return float(self.class_counts.sum() / self.n_examples)
+
+    @property
+    def size(self) -> DataSize:
+        return DataSize(sum(map(len, self.parts.values())), None, self.n_examples)
 
     @property
     def is_sparse(self) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from advisor.errors import DataInvalidError
 from advisor.task import DataSource, Model, TaskStatistics
 from profiler import splits
-from profiler.dataset import Csr, Evaluation, Inputs, Part, Reading, Target, chosen_part
+from profiler.dataset import Csr, DataSize, Evaluation, Inputs, Part, Reading, Target, chosen_part
 from profiler.readers import read_table
 from profiler.readers.numbers import numbered
 
@@ -45,6 +45,12 @@ class Interactions:
     @property
     def targets_per_example(self) -> float:
         return 1.0
+
+    @property
+    def size(self) -> DataSize:
+        parts = (self.train, self.validation, self.test)
+        n_training_rows = int((np.diff(self.train_indptr) > 0).sum())
+        return DataSize(sum(len(p.indices) for p in parts), self.n_rows, n_training_rows)
 
     @property
     def n_rows(self) -> int:

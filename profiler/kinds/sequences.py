@@ -19,6 +19,7 @@ from advisor.task import DataSource, Model, TaskStatistics
 from profiler import splits
 from profiler.dataset import (
     Csr,
+    DataSize,
     Evaluation,
     Inputs,
     Part,
@@ -61,6 +62,11 @@ class Sequences:
     @property
     def targets_per_example(self) -> float:
         return float(np.maximum(self.n_train - 1, 0).sum() / max(1, self.n_examples))
+
+    @property
+    def size(self) -> DataSize:
+        n_targets = int(np.maximum(self.n_train - 1, 0).sum())
+        return DataSize(len(self.items), len(self.n_train), n_targets)
 
     @property
     def _windows(self) -> NDArray[np.int64]:

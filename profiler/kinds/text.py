@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from advisor.errors import DataInvalidError
 from advisor.task import DataSource, Model, TaskStatistics
 from profiler import splits
-from profiler.dataset import Csr, Evaluation, Inputs, Part, Reading, Target, chosen_part
+from profiler.dataset import Csr, DataSize, Evaluation, Inputs, Part, Reading, Target, chosen_part
 from profiler.readers import format_of
 from profiler.readers.tokens import read_token_ids, read_tokens
 
@@ -44,6 +44,11 @@ class Text:
     @property
     def n_examples(self) -> int:
         return max(0, len(self.train) - 1) // self.block
+
+    @property
+    def size(self) -> DataSize:
+        n_tokens = len(self.train) + len(self.validation) + len(self.test)
+        return DataSize(n_tokens, None, self.n_examples * self.block)
 
     def training(self, examples: NDArray[np.int64]) -> tuple[Inputs, Target]:
         """Inputs: tokens[B, L], and the places in tokens[B * L] that are told: all of them."""

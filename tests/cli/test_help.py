@@ -12,7 +12,17 @@ from api.cli import main
 from profiler.losses import names, source_path
 from tests.cli.command import run
 
-COMMANDS = ("demo", "recommend", "losses", "profiles", "devices", "samples", "serve", "worker")
+COMMANDS = (
+    "demo",
+    "recommend",
+    "data",
+    "losses",
+    "profiles",
+    "devices",
+    "samples",
+    "serve",
+    "worker",
+)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "db upgrade"])
