@@ -113,7 +113,7 @@ class Truth:
                     yield Trial(candidate=candidate, seed=seed)
 
     def train(self, trial: Trial, n_threads: int) -> None:
-        """Train it in a child and keep its curve; what goes wrong is an outcome."""
+        """Train it in a child and keep its curve; what does not fit is an outcome."""
         prepared, batch_size = self.prepared, self.prepared.task.training.batch_size
         horizon = prepared.task.horizon.examples(prepared.statistics.n_examples, 1e-9)
         arguments = {
@@ -132,6 +132,8 @@ class Truth:
             if points and points[-1].value is None:
                 outcome = "diverged"
         except ChildFailedError as error:
+            if error.outcome == "failed":  # a fault of the program says nothing of the loss
+                raise
             outcome = error.outcome
             print(error.detail)
         self._keep(trial, outcome, points)
