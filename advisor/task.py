@@ -202,7 +202,12 @@ class Training(Value):
     """How the user trains; the learning rate is tuned per loss, never shared."""
 
     batch_size: int = Field(default=512, ge=1, le=1_000_000)
-    optimiser: Literal["adam"] = "adam"
+    optimiser: Literal["adam", "adamw", "sgd", "adagrad"] = Field(
+        default="adam", description="sgd without momentum; weight_decay is decoupled for adamw only"
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of parameters, hidden vectors and optimiser state"
+    )
 
 
 class Horizon(Value):

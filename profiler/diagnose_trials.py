@@ -21,15 +21,17 @@ def diagnose_trials(
     """Yield candidate key and what is known so far, again and again: the child may be out of time.
 
     `trials` come with the path of their saved state, which stays as it is. The batch is of the
-    task's size, drawn from the training data, and the same for all.
+    task's size, drawn from the training data, and the same for all; gradients are in float32.
     """
     torch.set_num_threads(n_threads)
     dataset = open_dataset(prepared.dataset_dir, prepared.task.model)
     batch_size = prepared.task.training.batch_size
     drawn = np.random.default_rng(_BATCH_SEED).integers(dataset.n_examples, size=batch_size)
     inputs, target = dataset.training(drawn)
+    training = prepared.task.training.model_copy(update={"dtype": "float32"})
+    task = prepared.task.model_copy(update={"training": training})
     for trial, state_path in trials:
-        state = TrialState(prepared.task, dataset, trial)
+        state = TrialState(task, dataset, trial)
         state.load(Path(state_path))
         for diagnosis in _diagnose_state(state, inputs, target, draws):
             yield trial.candidate.key, diagnosis

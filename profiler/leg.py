@@ -108,13 +108,13 @@ class Validation:
 def evaluated(trial: TrialState, evaluation: Evaluation, metric: Metric) -> float:
     """The metric of a trial as it stands: hidden vectors first, then scores chunk by chunk."""
     n_units = max(1, _ENCODED_ROWS // evaluation.rows_per_unit)
-    with torch.no_grad():
+    with torch.no_grad(), trial.scoring_in_float32():
         hidden = torch.cat(
             [
                 trial.hidden(evaluation.inputs(evaluation.units[start : start + n_units]))
                 for start in range(0, len(evaluation.units), n_units)
             ]
-        )
+        ).float()
         score = trial.log_prob if metric.needs_probabilities else trial.score
         return evaluate(
             lambda rows: score(hidden[rows]),

@@ -5,6 +5,8 @@ encoder. The data order is a function of seed and epoch alone, so it needs no sa
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,10 @@ class TrialState:
             generator=self.generator,
             **settings,
         )
-        modules = torch.nn.ModuleList([self.encoder, self.layer])
+        self._dtype: torch.dtype = getattr(torch, task.training.dtype)
+        modules = torch.nn.ModuleList([self.encoder, self.layer]).to(self._dtype)
         self._modules = modules
-        self._optimisers = optimisers(modules, learning_rate, weight_decay)
+        self._optimisers = optimisers(modules, learning_rate, weight_decay, task.training.optimiser)
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
         self.examples = 0
 
@@ -53,7 +56,7 @@ class TrialState:
         inputs, target = self._dataset.training(self._next_batch())
         for optimiser in self._optimisers:
             optimiser.zero_grad(set_to_none=True)
-        loss = self.layer(self.encoder(*_tensors(inputs)), _target(target))
+        loss = self.layer(self.encoder(*self._tensors(inputs)), _target(target))
         loss.backward()
         for optimiser in self._optimisers:
             optimiser.step()
@@ -63,9 +66,22 @@ class TrialState:
     def hidden(self, inputs: Inputs) -> torch.Tensor:
         """Hidden vectors [R, D] of the encoder's inputs."""
         self.encoder.eval()
-        hidden: torch.Tensor = self.encoder(*_tensors(inputs))
+        hidden: torch.Tensor = self.encoder(*self._tensors(inputs))
         self.encoder.train()
         return hidden
+
+    @contextmanager
+    def scoring_in_float32(self) -> Iterator[None]:
+        """Within, the output layer takes hidden vectors and gives scores in float32.
+
+        Of scores rounded to bfloat16 many would tie, and a tie counts against the positive. No
+        parameter changes: every bfloat16 is a float32.
+        """
+        self.layer.float()
+        try:
+            yield
+        finally:
+            self.layer.to(self._dtype)
 
     def score(self, hidden: torch.Tensor) -> torch.Tensor:
         """Raw scores [R, C] over the full catalogue."""
@@ -129,9 +145,10 @@ class TrialState:
             self._epoch = epoch
         return self._order
 
-
-def _tensors(inputs: Inputs) -> list[torch.Tensor]:
-    return [_tensor(array) for array in inputs]
+    def _tensors(self, inputs: Inputs) -> list[torch.Tensor]:
+        """The inputs as the encoder reads them: numbers in its dtype, indices as int64."""
+        tensors = [_tensor(array) for array in inputs]
+        return [t.to(self._dtype) if t.is_floating_point() else t for t in tensors]
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
