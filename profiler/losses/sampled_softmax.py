@@ -329,15 +329,20 @@ def _examples(
     hidden: torch.Tensor, target: Target, n_classes: int, positives_weight: str
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One row per positive: hidden[E, D], class[E], and weight[E] that sums to 1."""
+    if hidden.ndim != 2 or not hidden.is_floating_point():
+        shape = f"{tuple(hidden.shape)} of {hidden.dtype}"
+        raise ValueError(f"hidden is {shape}; a floating-point matrix [B, D] is allowed")
     # Of finite numbers the sum alone is asked, at a tenth of the time; it may overflow
     if not (torch.isfinite(hidden.sum()) or torch.isfinite(hidden).all()):
         raise ValueError("hidden must be finite; it holds NaN or infinity")
     classes, weight = target, None
-    if isinstance(classes, tuple):
+    if isinstance(classes, (tuple, list)):
         classes, offsets = classes
         counts = offsets.diff()
-        if len(counts) != len(hidden) or (counts < 0).any() or int(offsets[0]) != 0:
-            raise ValueError(f"offsets must rise from 0 and hold {len(hidden)} + 1 numbers")
+        is_whole = not (offsets.is_floating_point() or offsets.is_complex())
+        fits = is_whole and len(offsets) == len(hidden) + 1
+        if not fits or (counts < 0).any() or int(offsets[0]) != 0:
+            raise ValueError(f"offsets must rise from 0 and hold {len(hidden)} + 1 whole numbers")
         if int(offsets[-1]) != len(classes):
             raise ValueError(f"offsets end at {int(offsets[-1])}, there are {len(classes)} indices")
         rows = torch.repeat_interleave(torch.arange(len(hidden), device=hidden.device), counts)

@@ -39,6 +39,10 @@ TARGET = torch.arange(B)
         (HIDDEN * torch.inf, TARGET, "hidden must be finite"),
         (HIDDEN, (TARGET, torch.tensor([0, B])), "offsets"),
         (HIDDEN, (TARGET, torch.arange(B + 1) * 2), "offsets"),
+        (HIDDEN, (TARGET, torch.arange(B + 1.0)), "whole numbers"),
+        (HIDDEN[:0], (TARGET[:0], TARGET[:0]), "offsets"),
+        (HIDDEN[None], TARGET, "a floating-point matrix"),
+        (HIDDEN.long(), TARGET, "a floating-point matrix"),
     ],
 )
 def test_a_bad_batch_is_refused_with_what_is_allowed(
