@@ -92,15 +92,13 @@ def opened(arrays: dict[str, NDArray[Any]], model: Model) -> Interactions:
 def read(source: DataSource, path: Path) -> Reading:
     """Number, split and count; raises DataInvalidError for what cannot be used."""
     frame, notes = read_table(source, path, ("user", "item", "split"), ("user", "item"))
-    rows, n_rows = numbered(frame, "user")
-    classes, n_classes = numbered(frame, "item")
+    item = frame["item"][0]
+    classes, n_classes = numbered(frame.drop_in_place("item"))
+    rows, n_rows = numbered(frame.drop_in_place("user"))
     given = frame["split"].to_numpy() if "split" in frame.columns else None
     where = repr(source.path)
     if n_classes < 2:
-        raise DataInvalidError(
-            f"{where} has one class only: the item is {frame['item'][0]!r} in every row"
-        )
-    del frame
+        raise DataInvalidError(f"{where} has one class only: the item is {item!r} in every row")
     kept = splits.first_of_each_pair(rows, classes, given)
     more = list(notes)
     if kept is not None:

@@ -131,13 +131,12 @@ def opened(arrays: dict[str, NDArray[Any]], model: Model) -> Sequences:
 def read(source: DataSource, path: Path) -> Reading:
     """Number, order and split; raises DataInvalidError for what cannot be used."""
     frame, notes = read_table(source, path, ("user", "item", "time"), ("user", "item"))
-    users, n_users = numbered(frame, "user")
-    items, n_items = numbered(frame, "item")
+    items, n_items = numbered(frame.drop_in_place("item"))
+    users, n_users = numbered(frame.drop_in_place("user"))
     where = repr(source.path)
     if n_items < 2:
         raise DataInvalidError(f"{where} has one class only: the item is the same in every row")
     times, note = _times(frame, where)
-    del frame  # its ids may be long texts
     by_time = np.argsort(times, kind="stable")
     order = by_time[splits.stable_order(users[by_time])]
     users, items, times = users[order], items[order], times[order]

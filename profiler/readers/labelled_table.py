@@ -39,7 +39,7 @@ def read(source: DataSource, path: Path, *, is_single: bool) -> Labelled:
     )
     frame, notes = table.frame, list(table.notes)
     if is_single:
-        y = to_classes(*numbered(frame, "label"))
+        y = to_classes(*numbered(frame["label"]))
     else:
         y, said = _several(frame["label"], source.label_separator, where)
         notes += said
@@ -72,7 +72,7 @@ def _several(labels: "pl.Series", separator: str | None, where: str) -> tuple[Cs
     if rows["label"].dtype == pl.String:
         rows = rows.with_columns(pl.col("label").str.strip_chars()).filter(pl.col("label") != "")
     rows = rows.drop_nulls("label")
-    classes, n_classes = numbered(rows, "label")
+    classes, n_classes = numbered(rows["label"])
     counts = np.bincount(rows["row"].to_numpy(), minlength=len(labels))
     return csr(classes, np.concatenate(([0], np.cumsum(counts))), n_classes), notes
 

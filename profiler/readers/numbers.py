@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 _SPREAD = 4  # a table of the ids has at most so many places per row
 
 
-def numbered(frame: "pl.DataFrame", name: str) -> tuple[NDArray[np.int32], int]:
-    """The ids of a column as int32 from 0 by first appearance, and how many there are."""
-    codes = _codes(frame[name])
+def numbered(ids: "pl.Series") -> tuple[NDArray[np.int32], int]:
+    """The ids as int32 from 0 by first appearance, and how many there are.
+
+    Texts take much memory: taking their column out of its frame for this frees them afterwards.
+    """
+    codes = _codes(ids)
     if codes is None:
-        ids = frame.select(name)
-        distinct = ids.unique(maintain_order=True).with_row_index("number")
-        numbers = ids.join(distinct, on=name, how="left", maintain_order="left")["number"]
+        frame = ids.to_frame("id")
+        distinct = frame.unique(maintain_order=True).with_row_index("number")
+        numbers = frame.join(distinct, on="id", how="left", maintain_order="left")["number"]
         return numbers.to_numpy().astype(np.int32), distinct.height
     # Of several values that NumPy puts in one place the last stays: from the end, the first row.
     n_rows, n_codes = len(codes), int(codes.max()) + 1

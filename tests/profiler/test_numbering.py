@@ -33,7 +33,7 @@ def _ids() -> dict[str, pl.Series]:
 @pytest.mark.parametrize("name", list(_ids()))
 def test_ids_of_any_type_are_numbered_by_first_appearance(name: str) -> None:
     ids = _ids()[name]
-    numbers, n_distinct = numbered(pl.DataFrame({"user": ids}), "user")
+    numbers, n_distinct = numbered(ids)
     first = {x: i for i, x in enumerate(dict.fromkeys(ids.to_list()))}
     assert numbers.dtype == np.int32
     assert numbers.tolist() == [first[x] for x in ids.to_list()]
