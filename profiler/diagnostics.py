@@ -56,6 +56,8 @@ def diagnoses(
     generator: torch.Generator | None = None,
 ) -> Iterator[Diagnosis]:
     """The same part by part, for who may be out of time: each holds the one before, and more."""
+    if not isinstance(target, torch.Tensor):
+        raise ValueError("target must hold one class per row; expand several positives to rows")
     if draws < 2:
         raise ValueError(f"draws={draws}; at least 2 are needed to see a variance")
     hidden = hidden.detach()
@@ -238,6 +240,8 @@ def _support(layer: Any, hidden: torch.Tensor, target: torch.Tensor) -> Support 
         scores = layer.scores(hidden)
         weight = nn.Parameter(scores.t().contiguous())
         vars(unit)["_parameters"] = {"weight": weight, "bias": None}
+        if hasattr(unit, "temperature"):
+            unit.temperature = 1.0  # the scores have it already
         if not torch.allclose(unit.scores(rows), scores):
             return "its scores are not linear in the hidden vectors"
     (slope,) = torch.autograd.grad(unit(rows, target), weight)

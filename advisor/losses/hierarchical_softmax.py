@@ -168,7 +168,7 @@ def likelihood(settings: Settings) -> Consistency:
 
 
 def _depth(shape: StepShape) -> float:
-    """Nodes on a path: of a balanced tree, and more than a Huffman tree has in the mean."""
+    """Nodes on a path: of a balanced tree; a Huffman tree of skewed counts has fewer."""
     return math.log2(shape.n_classes)
 
 

@@ -298,12 +298,10 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
     source = "theory notes 2.1, derived and checked by enumeration; Ma & Collins 2018"
     correction, proposal = settings.get("correction", "both"), settings.get("proposal")
     if proposal == "hard":
-        return Consistency(
-            status="conditional",
-            reason="with the highest-scoring of a pool as negatives classes of near p can end in "
-            "a tie: its order is weakly that of p at the top of the list",
-            source="theory notes 2.1 and 4; Shi et al. 2023 (recalled)",
-        )
+        reason = "with the highest-scoring of a pool as negatives classes of near p can end in a "
+        reason += "tie: its order is weakly that of p at the top of the list"
+        source = "theory notes 2.1 and 4; Shi et al. 2023 (recalled)"
+        return Consistency(status="conditional", reason=reason, source=source)
     if correction == "importance":
         return Consistency(
             status="conditional",
@@ -319,12 +317,9 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
             source=source,
         )
     if proposal == "in_batch":
-        return Consistency(
-            status="conditional",
-            reason="its minimiser, log p + c, orders by p the classes that are targets of "
-            "training; a class that is none is never a negative, and its score means nothing",
-            source=source,
-        )
+        reason = "its minimiser, log p + c, orders by p the classes that are targets of training; "
+        reason += "a class that is none is never a negative, and its score means nothing"
+        return Consistency(status="conditional", reason=reason, source=source)
     return Consistency(
         status="consistent",
         reason=f"its minimiser, log p + c for any number of negatives, orders the classes by p, "
@@ -336,24 +331,16 @@ def consistency(metric: Metric, settings: Settings) -> Consistency:
 
 def likelihood(settings: Settings) -> Consistency:
     """Whether the minimiser's probabilities are p, where it has probabilities at all."""
+    source = "theory notes 2.1, checked by enumeration"
     if settings.get("correction", "both") == "importance":
-        return Consistency(
-            status="conditional",
-            reason="its minimiser's probabilities come to p only as the number of negatives grows",
-            source="theory notes 2.1, checked by enumeration",
-        )
+        reason = "its minimiser's probabilities come to p only as the number of negatives grows"
+        return Consistency(status="conditional", reason=reason, source=source)
     if settings.get("proposal") == "in_batch":
-        return Consistency(
-            status="conditional",
-            reason="its minimiser's probabilities are p among the targets of training; a class "
-            "that is none is never a negative, and what it takes of the sum means nothing",
-            source="theory notes 2.1",
-        )
-    return Consistency(
-        status="consistent",
-        reason="its minimiser's probabilities, by a softmax over all classes, are p",
-        source="theory notes 2.1, checked by enumeration",
-    )
+        reason = "its minimiser's probabilities are p among the targets of training; a class that "
+        reason += "is none is never a negative, and what it takes of the sum means nothing"
+        return Consistency(status="conditional", reason=reason, source=source)
+    reason = "its minimiser's probabilities, by a softmax over all classes, are p"
+    return Consistency(status="consistent", reason=reason, source=source)
 
 
 def has_probabilities(settings: Settings) -> bool:
