@@ -64,7 +64,11 @@ def _task_facts(answer: Recommendation) -> list[tuple[str, str]]:
     model, limits = task.model, task.constraints
     facts += [
         ("model", f"{model.embedding_dim} dimensions, {'with' if model.bias else 'no'} class bias"),
-        ("training", f"{task.training.optimiser}, batches of {task.training.batch_size:,}"),
+        (
+            "training",
+            f"{task.training.optimiser} in {task.training.dtype}, "
+            f"batches of {task.training.batch_size:,}",
+        ),
         ("trade", f"speed {task.trade.speed:g}, memory {task.trade.memory:g} per halving"),
         ("probabilities", limits.probabilities),
         ("inner-product serving", "required" if limits.inner_product_serving else "optional"),

@@ -5,7 +5,7 @@ import pytest
 from advisor.catalogue import catalogue
 from advisor.errors import TaskInvalidError, UnknownLossError
 from advisor.search_space import candidates
-from advisor.task import Baseline, LossSelection, Task, TaskStatistics
+from advisor.task import Baseline, LossSelection, Task, TaskStatistics, Training
 
 STATISTICS = TaskStatistics(n_rows=100, n_classes=300, n_examples=5000)
 
@@ -77,6 +77,47 @@ def test_the_baseline_is_checked_like_a_candidate() -> None:
     unknown = Baseline(loss="softmax", settings={"rate": 1.0})
     with pytest.raises(TaskInvalidError, match=r"baseline.settings: unknown setting 'rate'"):
         candidates(_task(baseline=unknown), STATISTICS)
+
+
+OPTIMISERS = ["adam", "adamw", "sgd", "adagrad"]
+
+
+def _rates(optimiser: str, loss: str = "softmax") -> list[tuple[object, object]]:
+    task = _task().model_copy(
+        update={"training": Training.model_validate({"optimiser": optimiser})}
+    )
+    found = candidates(task, STATISTICS)[loss]
+    return [(c.settings["learning_rate"], c.settings["weight_decay"]) for c in found]
+
+
+def test_the_rates_that_are_tried_are_of_the_optimiser() -> None:
+    rates = {optimiser: _rates(optimiser)[0] for optimiser in OPTIMISERS}
+    assert rates == {
+        "adam": (0.003, 1e-4),
+        "adamw": (0.003, 1.0),
+        "sgd": (9.0, 1e-4),
+        "adagrad": (0.12, 1e-4),
+    }
+
+
+@pytest.mark.parametrize("loss", catalogue())
+def test_what_one_optimiser_showed_of_a_candidate_is_no_evidence_for_another(loss: str) -> None:
+    """Stored profiles go by a candidate's settings, so no two optimisers share one."""
+    tried = [pair for optimiser in OPTIMISERS for pair in _rates(optimiser, loss)]
+    assert len(tried) == len(set(tried)) == 8 * len(OPTIMISERS)
+
+
+def test_a_rate_is_bounded_by_what_its_optimiser_takes() -> None:
+    settings = {"softmax": {"learning_rate": [50]}}
+    with pytest.raises(TaskInvalidError, match="50 given; allowed are numbers from 1e-07 to 10"):
+        candidates(_task(settings=settings), STATISTICS)
+    by_sgd = Training(optimiser="sgd")
+    task = _task(settings=settings).model_copy(update={"training": by_sgd})
+    assert candidates(task, STATISTICS)["softmax"][0].settings["learning_rate"] == 50
+    baseline = Baseline(loss="softmax", settings={"learning_rate": 1e5})
+    task = _task(baseline=baseline).model_copy(update={"training": by_sgd})
+    with pytest.raises(TaskInvalidError, match=r"100000.0 given; .* to 9,000"):
+        candidates(task, STATISTICS)
 
 
 HARD = {"proposal": ["hard"], "correction": ["none"]}

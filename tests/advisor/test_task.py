@@ -34,6 +34,8 @@ def test_an_unknown_metric_is_refused_with_what_is_allowed(text: str) -> None:
         ({"data": None}, "needs data"),
         ({"kind": "description"}, "needs statistics"),
         ({"constraints": {"peak_memory_gib": 0}}, "greater than 0"),
+        ({"training": {"optimiser": "lion"}}, "'adam', 'adamw', 'sgd' or 'adagrad'"),
+        ({"training": {"dtype": "float16"}}, "'float32' or 'bfloat16'"),
         ({"trade": {"speed": 2}}, "less than or equal to 1"),
         ({"model": {"embedding_dim": 0}}, "greater than or equal to 1"),
         ({"horison": {"epochs": 1}}, "Extra inputs are not permitted"),

@@ -85,12 +85,18 @@ def test_a_continued_trial_equals_the_uninterrupted_one_bitwise(
     assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax"])
-def test_a_leg_learns(prepared_kind: Prepared, loss: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("loss", "dtype"),
+    [("softmax", "float32"), ("sampled_softmax", "float32"), ("softmax", "bfloat16")],
+)
+def test_a_leg_learns(prepared_kind: Prepared, loss: str, dtype: str, tmp_path: Path) -> None:
+    training = prepared_kind.task.training.model_copy(update={"dtype": dtype})
+    task = prepared_kind.task.model_copy(update={"training": training})
     first = candidates(prepared_kind.task, prepared_kind.statistics)[loss][0]
     candidate = Candidate(loss=loss, settings={**first.settings, "learning_rate": 0.02})
     leg = Leg(trial=Trial(candidate=candidate, seed=0), from_examples=0, checkpoints=(7200,))
-    measured, end = run_leg(prepared_kind, leg, str(tmp_path), 1, time.monotonic() + 60)
+    prepared = prepared_kind.model_copy(update={"task": task})
+    measured, end = run_leg(prepared, leg, str(tmp_path), 1, time.monotonic() + 60)
     assert isinstance(end, LegEnd)
     assert measured.value is not None
     assert measured.value > 0.85  # by chance: one in six, or in three

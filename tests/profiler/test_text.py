@@ -102,13 +102,16 @@ def test_text_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes, say
         opened(path)
 
 
-@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax"])
-def test_a_leg_lowers_the_perplexity(tmp_path: Path, loss: str) -> None:
+@pytest.mark.parametrize(
+    ("loss", "dtype"),
+    [("softmax", "float32"), ("sampled_softmax", "float32"), ("softmax", "bfloat16")],
+)
+def test_a_leg_lowers_the_perplexity(tmp_path: Path, loss: str, dtype: str) -> None:
     task = Task(
         kind="text",
         data=DataSource(path=str(written(tmp_path, songs()))),
         model=Model(embedding_dim=16, sequence_length=10, n_layers=1),
-        training=Training(batch_size=8),
+        training=Training.model_validate({"batch_size": 8, "dtype": dtype}),
         horizon=Horizon(epochs=10),
     )
     assert task.metric == "perplexity"
