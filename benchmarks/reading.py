@@ -42,7 +42,8 @@ def main() -> None:
         if not asked.json:
             print(
                 f"{asked.kind}, {ids}: {asked.rows:,} rows in {result['seconds']:.1f} s "
-                f"(at most {limit:g} s for 10 million), peak {result['peak_bytes'] / 1e9:.2f} GB "
+                f"(at most {limit:g} s for 10 million), {result['cpu_seconds']:.1f} s of CPU, "
+                f"peak {result['peak_bytes'] / 1e9:.2f} GB "
                 f"(at most {PEAK_GB_LIMIT} GB)"
             )
     if asked.json:
@@ -78,7 +79,7 @@ def write_csv(path: Path, n_rows: int, as_text: bool) -> None:
 
 
 def measure(path: Path, kind: str) -> dict[str, float]:
-    """Seconds of `prepare`, and the peak resident bytes of the child that it starts."""
+    """Seconds of `prepare`; CPU seconds and peak resident bytes of the child that it starts."""
     from advisor.task import Task
     from profiler.prepare import prepare
     from profiler.workspace import Workspace
@@ -97,8 +98,12 @@ def measure(path: Path, kind: str) -> dict[str, float]:
     start = time.perf_counter()
     prepare(task, workspace)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {"seconds": seconds, "peak_bytes": peak}
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "seconds": seconds,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "peak_bytes": used.ru_maxrss * 1024,
+    }
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ def first_of_each_pair(rows: Ints, classes: Ints, parts: Ints | None) -> Ints | 
     if n_repeated(rows, classes) == 0:
         return None
     order = stable_order(rows, classes) if parts is None else stable_order(rows, classes, parts)
-    ordered_rows, ordered_classes = rows[order], classes[order]
+    ordered = _pair_keys(rows, classes)[order]
     is_first = np.ones(len(order), dtype=np.bool_)
-    is_first[1:] = ordered_rows[1:] != ordered_rows[:-1]
-    is_first[1:] |= ordered_classes[1:] != ordered_classes[:-1]
-    return np.sort(order[is_first])
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    is_kept = np.zeros(len(order), dtype=np.bool_)
+    is_kept[order[is_first]] = True
+    return np.flatnonzero(is_kept)
 
 
 def n_repeated(rows: Ints, classes: Ints) -> int:

@@ -46,8 +46,13 @@ def test_a_stable_order_is_that_of_lexsort() -> None:
     for n in (1, 2, 3):
         expected = np.lexsort(columns[:n][::-1])
         np.testing.assert_array_equal(splits.stable_order(*columns[:n]), expected)
-    highest = np.array([2**32 - 1, 0, 2**32 - 1])
-    assert splits.stable_order(highest).tolist() == [1, 0, 2]
+
+
+def test_columns_too_wide_for_one_integer_are_ordered_as_well() -> None:
+    highest = np.array([2**32 - 1, 0, 2**32 - 1, 5])
+    assert splits.stable_order(highest).tolist() == [1, 3, 0, 2]
+    assert splits.stable_order(highest, -highest + 2**32 - 1).tolist() == [1, 3, 0, 2]
+    assert splits.stable_order(highest, np.arange(4)[::-1], highest).tolist() == [1, 3, 2, 0]
 
 
 @pytest.mark.parametrize("with_parts", [False, True])
