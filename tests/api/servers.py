@@ -21,13 +21,14 @@ from tests.small_data import write_interactions
 T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
 _SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), port={})"
+_LOSSES = ("bpr", "negative_sampling", "rg2", "sampled_softmax", "softmax", "sparsemax")
 _FIRST_CHOICES = {
     name: {
         setting.name: [setting.choices[0]]
-        for setting in card.settings
+        for setting in catalogue()[name].settings
         if not setting.at_most_classes  # the sample has fewer classes than that
     }
-    for name, card in catalogue().items()
+    for name in _LOSSES
 }
 _WORK = "from api.app import run_worker; from api.settings import Settings; run_worker(Settings())"
 
@@ -143,7 +144,7 @@ class Site:
             "model": {"embedding_dim": 16},
             "training": {"batch_size": 256},
             "horizon": {"epochs": 5},
-            "losses": {"settings": _FIRST_CHOICES},
+            "losses": {"include": _LOSSES, "settings": _FIRST_CHOICES},
         }
         return fields | changes
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from advisor.calibration import Event, LegEnded, Prepared, Probed
+from advisor.catalogue import catalogue
 from advisor.cost import shape_of
 from advisor.errors import DataInvalidError, TaskInvalidError, UnknownLossError
 from advisor.evidence import Leg, LegReport, StepCost
@@ -50,16 +51,16 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def first(place: Workspace) -> tuple[Calibrated, Listener, float]:
-    """A calibration of 12 s, with what it told and how long it took."""
+    """A calibration of 20 s, with what it told and how long it took."""
     listener, started = Listener(), time.monotonic()
     task = small_task(place.data_dir / "pairs.csv", epochs=10)
-    done = calibrate(task, 12, workspace=place, on_event=listener)
+    done = calibrate(task, 20, workspace=place, on_event=listener)
     return done, listener, time.monotonic() - started
 
 
 def test_it_answers_within_its_budget(first: tuple[Calibrated, Listener, float]) -> None:
     _, _, wall_seconds = first
-    assert wall_seconds <= 12 * 1.05 + 3
+    assert wall_seconds <= 20 * 1.05 + 3
 
 
 def test_it_measures_every_loss_and_names_one(first: tuple[Calibrated, Listener, float]) -> None:
@@ -67,7 +68,7 @@ def test_it_measures_every_loss_and_names_one(first: tuple[Calibrated, Listener,
     answer = done.recommendation
     assert answer.evidence_level == "measured"
     assert {c.loss for c in answer.ranking} == {c.candidate.loss for c in listener.costs}
-    assert len(answer.ranking) == 6
+    assert {c.loss for c in answer.ranking} == set(catalogue())
     assert answer.ranking[0].loss == answer.loss
     assert sum(c.p_best for c in answer.ranking) == pytest.approx(1.0)
     assert answer.ranking[0].predicted_metric is not None
@@ -191,7 +192,7 @@ def test_interrupted_with_its_budget_spent_it_still_answers(
     listener = Listener()
     task = small_task(place.data_dir / "pairs.csv", epochs=10)
     done = calibrate(
-        task, 12, workspace=place, on_event=listener, told=before.reports, spent_seconds=13
+        task, 20, workspace=place, on_event=listener, told=before.reports, spent_seconds=21
     )
     assert listener.costs == listener.reports == []  # no time for a probe, none for a leg
     assert done.recommendation.evidence_level == "measured"
