@@ -40,7 +40,7 @@ def _all(data_dir: Path) -> list[Task]:
             metric="ndcg@10",
             model=Model(sequence_length=50),
             training=Training(batch_size=32),
-            horizon=Horizon(epochs=30),
+            horizon=Horizon(epochs=10),
         ),
         Task(
             name="amazon_beauty",
