@@ -12,7 +12,7 @@ from advisor.task import SettingValue, Task, TaskStatistics
 # The cards' choices are for Adam; for another optimiser they are multiplied by these. Best NDCG@20
 # in 20 epochs of ML-100K (validation, one seed, batches of 512), at the first weight decay:
 #
-#                       softmax   rg2  sampled_softmax
+#                        softmax   rg2  sampled_softmax
 #   adam, first choice     .302  .300  .303
 #   adamw, decay x 1e2     .292  .299  .290
 #                x 1e3     .294  .299  .295

@@ -209,11 +209,12 @@ class RowAdagrad(RowOptimiser):
         yield 0, old.addcdiv_(g, sum_sq.sqrt_().add_(group["eps"]), value=-group["lr"])
 
 
-# Torch's optimiser, the row-wise one, and where torch's is fused
+# Torch's optimiser, the row-wise one, and where torch's is fused; fused on CPU, the SGD of torch 2.13
+# does not move bfloat16
 _KINDS: dict[str, tuple[Any, type[RowOptimiser], tuple[str, ...]]] = {
     "adam": (torch.optim.Adam, RowAdam, ("cpu", "cuda")),
     "adamw": (torch.optim.AdamW, RowAdamW, ("cpu", "cuda")),
-    "sgd": (torch.optim.SGD, RowSGD, ("cuda",)),  # fused on CPU, bfloat16 stays as it was
+    "sgd": (torch.optim.SGD, RowSGD, ("cuda",)),
     "adagrad": (torch.optim.Adagrad, RowAdagrad, ("cpu",)),
 }
 
