@@ -209,8 +209,8 @@ class RowAdagrad(RowOptimiser):
         yield 0, old.addcdiv_(g, sum_sq.sqrt_().add_(group["eps"]), value=-group["lr"])
 
 
-# Torch's optimiser, the row-wise one, and where torch's is fused; fused on CPU, the SGD of torch 2.13
-# does not move bfloat16
+# Torch's optimiser, the row-wise one, and where torch's is fused: on CPU fused SGD of torch 2.13
+# does not move bfloat16.
 _KINDS: dict[str, tuple[Any, type[RowOptimiser], tuple[str, ...]]] = {
     "adam": (torch.optim.Adam, RowAdam, ("cpu", "cuda")),
     "adamw": (torch.optim.AdamW, RowAdamW, ("cpu", "cuda")),
