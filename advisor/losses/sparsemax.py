@@ -199,9 +199,9 @@ def step_flop(shape: StepShape, settings: Settings) -> float:
 def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters, gradients and two moments of every class, and a chunk of scores; float32.
 
-    Beside the scores there are their blocks' maxima and, at most, twice as much of the support.
+    Where the support is small, of 2^20 scores at a time; beside them its entries.
     """
     del settings
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim
-    chunk_rows = min(b, max(64, 3 * 2**20 // c), max(16, 2**25 // c))
+    chunk_rows = min(b, 256, max(64, 2**22 // c), max(16, 2**25 // c))
     return 4.0 * (4 * c * (d + 1) + 1.5 * chunk_rows * c + 4 * b * d)
