@@ -13,7 +13,7 @@ TASKS = {
     "training": ("{batch_size: .nan}", "training.batch_size: nan given; it must be a finite"),
     "kind": (
         "pictures",
-        "kind: 'pictures' given; it must be 'interactions', 'sequences', 'text', 'features', 'multi",
+        "kind: 'pictures' given; it must be 'interactions', 'sequences', 'text', 'features', ",
     ),
     "colour": ("red", "colour: unknown key; allowed are name, kind, data"),
     "losses": ("{exclude: [softmux]}", "unknown loss 'softmux'; known are adaptive_softmax, "),
