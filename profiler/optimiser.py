@@ -229,6 +229,7 @@ def _house(parameter: Tensor, state: dict[str, Any], n_columns: int) -> None:
         state["step"] = 0
         state["rows"] = parameter.new_zeros(len(parameter), n_columns, *parameter.shape[1:])
     if parameter.data_ptr() != state["rows"].data_ptr():
-        state["rows"] = state["rows"].to(parameter)
+        # A copy: a state that was loaded may still be another optimiser's.
+        state["rows"] = state["rows"].to(parameter, copy=True)
         state["rows"][:, 0] = parameter
         parameter.data = state["rows"][:, 0]

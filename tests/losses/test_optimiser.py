@@ -196,3 +196,17 @@ def test_a_dense_gradient_and_a_negative_rate_are_refused() -> None:
     for rate in (-0.1, float("nan")):
         with pytest.raises(ValueError, match="must be at least 0"):
             RowAdam([parameter], rate)
+
+
+def test_a_state_that_is_loaded_is_not_shared_with_the_optimiser_it_came_from() -> None:
+    first, second = (nn.Embedding(5, 3, sparse=True) for _ in range(2))
+    one, other = RowAdam([first.weight], 0.1), RowAdam([second.weight], 0.1)
+    ids, scale = torch.arange(5), torch.ones(5, 3)
+    _step(first, ids, scale)
+    one.step()
+    other.load_state_dict(one.state_dict())
+    before = first.weight.detach().clone()
+    _step(second, ids, scale)
+    other.step()
+    assert torch.equal(first.weight, before)
+    assert not torch.equal(second.weight, before)
