@@ -212,7 +212,7 @@ def step_flop(shape: StepShape, settings: Settings) -> float:
 def step_bytes(shape: StepShape, settings: Settings) -> float:
     """Parameters, gradients and two moments of every class, and a chunk of scores; float32.
 
-    Where the support is small, of 2^20 scores at a time; beside them its entries.
+    Where the support is small, of 2^21 scores at a time; beside them its entries.
     """
     del settings
     b, c, d = shape.batch_size, shape.n_classes, shape.embedding_dim

@@ -23,7 +23,7 @@ class Entmax(nn.Module):
     alpha -> 1 softmax. Rank by the scores: all classes below the threshold tie at p = 0. With
     positives_weight "each" every positive counts as one example, with "mean" as 1/|r| of its row's.
 
-    Cost: O(B C D) time, one matrix product and 4 to 16 MiB of scores where few classes have p > 0;
+    Cost: O(B C D) time, one matrix product and 8 to 16 MiB of scores where few classes have p > 0;
     else three, and the scores of 64 rows (more below 2^22 scores, fewer beyond 2^25).
     Forward computes the gradients too when they are needed: second derivatives do not exist.
     Numerical contract: tau is exact up to rounding, which grows in p as 1 / (alpha - 1); 16-bit
@@ -148,7 +148,7 @@ class _ChunkedEntmax(torch.autograd.Function):
 BLOCK = 8  # scores of which the maximum is looked at first
 COARSE = 4  # blocks of which the maximum gives the lower bound of the threshold
 BLOCK_ROWS = 256  # searched before the next rows are computed
-SEARCHED = 2**20  # scores searched at once
+SEARCHED = 2**21  # scores searched at once
 TILE = 2**18  # scores computed, or passed over again and again, while they are in the cache
 SMALL = 14  # scores per entry of the support, from which gathered products are faster
 Support = tuple[Tensor, Tensor, Tensor, Tensor]  # row, column and p by row; each row's start
@@ -224,7 +224,7 @@ class _Scores:
     def few(self, rows: slice, power: float) -> tuple[Tensor, Tensor, Support] | None:
         """tau[B], sum p^alpha[B] and the support, from scores above a bound; None if many."""
         h, n_classes = self.hidden[rows], len(self.weight)
-        is_whole = len(h) * n_classes <= 4 * SEARCHED
+        is_whole = len(h) * n_classes <= 2 * SEARCHED
         width = n_classes if is_whole else SEARCHED // len(h)
         width += -width % (BLOCK * COARSE)
         s = self._space(len(h), width)

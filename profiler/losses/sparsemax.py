@@ -24,7 +24,7 @@ class Sparsemax(nn.Module):
     With positives_weight "each" every positive counts as one example; with "mean" as 1/|r| of
     its row's |r| positives.
 
-    Cost: O(B C D) time, one matrix product and 4 to 16 MiB of scores where A is small; else three,
+    Cost: O(B C D) time, one matrix product and 8 to 16 MiB of scores where A is small; else three,
     and the scores of 64 rows (more below 2^22 scores, fewer beyond 2^25). Forward computes the
     gradients too when they are needed: second derivatives do not exist.
     Numerical contract: the threshold is exact up to rounding (Newton's method on a convex
@@ -119,7 +119,7 @@ class _ChunkedSparsemax(torch.autograd.Function):
             loss += (a * (square / 2 + threshold - scores.at(rows, y) + 0.5)).sum()
             start = rows.stop
         if needs_gradient:
-            ctx.gradients = gradient.of_hidden, gradient.of_weight, gradient.of_bias
+            ctx.gradients = gradient.finish()
         return loss.to(ctx.dtype)
 
     @staticmethod
@@ -138,11 +138,12 @@ class _ChunkedSparsemax(torch.autograd.Function):
         return hidden_grad, None, None, weight_grad, bias_grad
 
 
-BLOCK = 4  # scores of which the maximum is looked at first
-COARSE = 8  # blocks of which the maximum gives the lower bound of the threshold
+BLOCK = 8  # scores of which the maximum is looked at first
+COARSE = 4  # blocks of which the maximum gives the lower bound of the threshold
 BLOCK_ROWS = 256  # searched before the next rows are computed
-SEARCHED = 2**20  # scores searched at once
+SEARCHED = 2**21  # scores searched at once
 TILE = 2**18  # scores computed, or passed over again and again, while they are in the cache
+MOST_KEPT = 2**19  # entries of the support before they are added to the classes
 SMALL = 14  # scores per entry of the support, from which gathered products are faster
 # Row, column and p of the entries, sorted by row; and where each row begins
 Support = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -155,9 +156,9 @@ class _Gradient:
         self.hidden, self.weight = hidden, weight
         self.of_hidden, self.of_weight = torch.zeros_like(hidden), torch.zeros_like(weight)
         self.of_bias = weight.new_zeros(len(weight)) if has_bias else None
+        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add_many(self, rows: slice, p: Tensor, y: Tensor, row_weight: Tensor) -> None:
-        """p[B, C] of some rows, which is overwritten: two matrix products."""
         p.scatter_add_(1, y[:, None], torch.full_like(row_weight, -1)[:, None])
         torch.mm(p, self.weight, out=self.of_hidden[rows]).mul_(row_weight[:, None])
         self.of_weight.addmm_(p.t(), self.hidden[rows] * row_weight[:, None])
@@ -165,26 +166,43 @@ class _Gradient:
             self.of_bias.addmv_(p.t(), row_weight)
 
     def add_few(self, rows: slice, support: Support, y: Tensor, row_weight: Tensor) -> None:
-        """p of the support: gathered rows of the classes."""
         row, column, p, starts = support
         p = p * row_weight.index_select(0, row)
         out = _sums(column, self.weight, starts, p)
         out -= self.weight.index_select(0, y) * row_weight[:, None]
         self.of_hidden[rows] = out
-        # By class, with the target's -1; each class is written once
-        every = torch.arange(len(y), dtype=torch.int32, device=row.device)
-        column, order = torch.cat((column, y.int())).sort(stable=True)
-        row = torch.cat((row, every)).index_select(0, order)
-        p = torch.cat((p, -row_weight)).index_select(0, order)
-        touched, counts = column.unique_consecutive(return_counts=True)
-        starts = (counts.cumsum(0) - counts).int()
-        self.of_weight.index_add_(0, touched, _sums(row, self.hidden[rows], starts, p))
+        every = torch.arange(len(y), dtype=torch.int32, device=row.device) + rows.start
+        self.kept += (row + rows.start, column, p), (every, y.int(), -row_weight)
+        if sum(len(entries[0]) for entries in self.kept) > MOST_KEPT:
+            self._add_kept()
+
+    def _add_kept(self) -> None:
+        """What is kept, by row, goes to the classes: each is written once."""
+        row, column, p = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
+        self.kept = []
+        column, order = column.sort(stable=True)
+        row, p = row.index_select(0, order), p.index_select(0, order)
+        if len(row) > len(self.weight):
+            counts = torch.bincount(column, minlength=len(self.weight))
+            self.of_weight += _sums(row, self.hidden, _starts(counts), p)
+        else:
+            touched, counts = column.unique_consecutive(return_counts=True)
+            self.of_weight.index_add_(0, touched, _sums(row, self.hidden, _starts(counts), p))
         if self.of_bias is not None:
             self.of_bias.index_add_(0, column, p)
+
+    def finish(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.kept:
+            self._add_kept()
+        return self.of_hidden, self.of_weight, self.of_bias
 
 
 def _sums(ids: Tensor, matrix: Tensor, starts: Tensor, factors: Tensor) -> Tensor:
     return F.embedding_bag(ids, matrix, starts, mode="sum", per_sample_weights=factors)
+
+
+def _starts(counts: Tensor) -> Tensor:
+    return (counts.cumsum(0) - counts).int()
 
 
 class _Scores:
@@ -220,7 +238,7 @@ class _Scores:
     def few(self, rows: slice) -> tuple[Tensor, Tensor, Support] | None:
         """tau[B], sum p^2[B] and the support, from scores above a bound; None if many."""
         h, n_classes = self.hidden[rows], len(self.weight)
-        is_whole = len(h) * n_classes <= 4 * SEARCHED
+        is_whole = len(h) * n_classes <= 2 * SEARCHED
         width = n_classes if is_whole else SEARCHED // len(h)
         width += -width % (BLOCK * COARSE)
         s = self._space(len(h), width)
@@ -296,7 +314,7 @@ def _on_support(
         at = at.index_select(0, order)
         column, value = column.index_select(0, at), value.index_select(0, at)
     counts = torch.bincount(row, minlength=len(low))
-    starts = (counts.cumsum(0) - counts).int()
+    starts = _starts(counts)
     n_most = int(counts.max())
     every = torch.arange(len(low), device=row.device) * n_most - starts
     slot = torch.arange(len(row), device=row.device) + every.index_select(0, row)

@@ -62,3 +62,24 @@ def test_a_target_that_leads_by_the_margin_has_no_loss(loss: str, alpha: float) 
     assert layer(hidden, torch.full((3,), 7)).item() == pytest.approx(0, abs=1e-6)
     layer(hidden, torch.full((3,), 7)).backward()
     assert layer.bias.grad.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(("loss", "settings", "theirs"), CASES)
+@pytest.mark.parametrize("n_flat", [0, 24])
+def test_so_they_do_where_scores_are_searched_tile_by_tile(
+    loss, settings, theirs, n_flat: int
+) -> None:
+    torch.manual_seed(0)
+    n_rows, n_classes = 280, 20_000  # more scores a block of rows than are searched at once
+    layer = build(loss, 4, n_classes, **settings).double()
+    torch.nn.init.normal_(layer.weight)
+    hidden = torch.randn(n_rows, 4, dtype=torch.double)
+    hidden[n_rows - n_flat :] *= 1e-4  # support of few classes in the first rows, of most in these
+    hidden.requires_grad_()
+    target = torch.randint(n_classes, (n_rows,))
+    inputs = (hidden, *layer.parameters())
+    ours, wanted = layer(hidden, target), theirs(layer.scores(hidden), target).mean()
+    torch.testing.assert_close(ours, wanted, rtol=1e-9, atol=1e-9)
+    pairs = zip(torch.autograd.grad(ours, inputs), torch.autograd.grad(wanted, inputs), strict=True)
+    for got, expected in pairs:
+        torch.testing.assert_close(got, expected, rtol=1e-7, atol=1e-10)
