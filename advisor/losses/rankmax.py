@@ -23,7 +23,7 @@ CARD = LossCard(
     settings=(
         Setting(
             name="learning_rate",
-            choices=(1e-3, 3e-3, 3e-4, 1e-2),
+            choices=(3e-3, 1e-3, 3e-4, 1e-2),
             minimum=1e-7,
             maximum=10,
             description="of Adam, for the classes and the encoder",
