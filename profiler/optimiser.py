@@ -225,11 +225,12 @@ def _with_l2(g: Tensor, old: Tensor, group: Group) -> Tensor:
 
 def _house(parameter: Tensor, state: dict[str, Any], n_columns: int) -> None:
     """Make the parameter a view of its block, unless it is one (not yet, just loaded, moved)."""
-    if not state:
+    is_new = not state
+    if is_new:
         state["step"] = 0
         state["rows"] = parameter.new_zeros(len(parameter), n_columns, *parameter.shape[1:])
     if parameter.data_ptr() != state["rows"].data_ptr():
         # A copy: a state that was loaded may still be another optimiser's.
-        state["rows"] = state["rows"].to(parameter, copy=True)
+        state["rows"] = state["rows"].to(parameter, copy=not is_new)
         state["rows"][:, 0] = parameter
         parameter.data = state["rows"][:, 0]
