@@ -101,7 +101,7 @@ def _notes_on_ranking(answer: Recommendation) -> Iterator[RenderableType]:
 
 def _other_settings(answer: Recommendation) -> list[Text]:
     return [
-        Text.assemble((f"{r.loss:<18}", "bold"), wording.settings(r.settings))
+        Text.assemble((f"{r.loss:<20} ", "bold"), wording.settings(r.settings))
         for r in answer.ranking[1:]
         if r.feasible
     ]
