@@ -11,12 +11,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from advisor.catalogue import known_loss
 from advisor.cost import Cost, cost_of
 from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.forecast import METRIC_MAX, SEED_SD, TO_80_PERCENT, Curve, Field, Outlook
 from advisor.prior import Prior, prior
 from advisor.recommendation import EvidenceLevel, ForecastPoint
+from advisor.search_space import ruled_out
 from advisor.task import Metric, Task, TaskStatistics
 from advisor.value import Interval
 
@@ -208,18 +208,11 @@ def _blank(
 
 
 def _infeasible(belief: Belief, task: Task) -> str | None:
-    known, limits = known_loss(belief.candidate.loss), task.constraints
+    if reason := ruled_out(belief.candidate, task):
+        return reason
     if belief.cost.failure:
         return f"could not run at the task's full size ({belief.cost.failure})"
-    settings = belief.candidate.settings
-    if not known.has_probabilities(settings):
-        if limits.probabilities == "required":
-            return "gives no probabilities, which the task requires"
-        if task.parsed_metric.needs_probabilities:
-            return f"gives no probabilities, which {task.metric} needs"
-    if limits.inner_product_serving and not known.card.inner_product_serving:
-        return "cannot be served by inner-product search, which the task requires"
-    allowed, peak = limits.peak_bytes, belief.cost.peak_bytes
+    allowed, peak = task.constraints.peak_bytes, belief.cost.peak_bytes
     if allowed is not None and peak is not None and peak > allowed:
         return f"needs {peak / 2**30:.2f} GiB, more than the {allowed / 2**30:.2f} GiB allowed"
     return None

@@ -54,6 +54,7 @@ class Setting(Value):
 
     `choices` are in the order in which they are opened; the first is the best guess without data.
     `minimum`, `maximum` (both inclusive) and `allowed` bound what a task may put in their place.
+    With another value of the settings that `only_with` names it changes nothing, and is not varied.
     """
 
     name: str
@@ -63,7 +64,12 @@ class Setting(Value):
     minimum: float | None = None
     maximum: float | None = None
     allowed: tuple[SettingValue, ...] | None = None
+    only_with: dict[str, tuple[SettingValue, ...]] = Field(default={})
     description: str
+
+    def is_idle(self, settings: "Settings") -> bool:
+        """Whether it changes nothing beside these settings."""
+        return any(settings[name] not in values for name, values in self.only_with.items())
 
 
 class LossCard(Value):

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
-from advisor.card import KnownLoss, LossCard, Setting
+from advisor.card import KnownLoss, LossCard, Setting, Settings
 from advisor.catalogue import known_loss, known_losses
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate
@@ -41,6 +41,34 @@ def candidates(task: Task, statistics: TaskStatistics) -> dict[str, tuple[Candid
     }
 
 
+def ruled_out(candidate: Candidate, task: Task) -> str | None:
+    """Why a card says, before anything is measured, that the task cannot have this; or None."""
+    known, limits = known_loss(candidate.loss), task.constraints
+    if not known.has_probabilities(candidate.settings):
+        if limits.probabilities == "required":
+            return "gives no probabilities, which the task requires"
+        if task.parsed_metric.needs_probabilities:
+            return f"gives no probabilities, which {task.metric} needs"
+    if limits.inner_product_serving and not known.card.inner_product_serving:
+        return "cannot be served by inner-product search, which the task requires"
+    return None
+
+
+def possible(
+    task: Task, space: dict[str, tuple[Candidate, ...]]
+) -> dict[str, tuple[Candidate, ...]]:
+    """The space without what is ruled out; raises TaskInvalidError, with reasons, for none left."""
+    found = {
+        loss: left
+        for loss, group in space.items()
+        if (left := tuple(c for c in group if ruled_out(c, task) is None))
+    }
+    if not found:
+        told = "; ".join(f"{loss} {ruled_out(group[0], task)}" for loss, group in space.items())
+        raise TaskInvalidError(f"no loss is feasible: {told}")
+    return found
+
+
 def _selected(task: Task, statistics: TaskStatistics) -> list[str]:
     named = {*(task.losses.include or ()), *task.losses.exclude, *task.losses.settings}
     for name in named:
@@ -73,46 +101,70 @@ def _of_loss(task: Task, statistics: TaskStatistics, known: KnownLoss) -> tuple[
         itertools.product(*(range(len(choices)) for _, choices in settings)), key=_distance
     )
     found = [
-        Candidate(
-            loss=card.name,
-            settings={name: choices[i] for (name, choices), i in zip(settings, rank, strict=True)},
-        )
+        {name: choices[i] for (name, choices), i in zip(settings, rank, strict=True)}
         for rank in ranks
     ]
-    kept = [c for c in found if known.refusal(c.settings) is None]
+    kept = [s for s in found if known.refusal(s) is None]
     _check_kept(known, {n: values for n, values in settings if n in changed}, found, kept, where)
-    return tuple(dict.fromkeys([*_baseline(task, statistics, kept[0]), *kept]))
+    _check_used(card, changed, kept, where)
+    first = {s.name: _choices(s, s.choices[:1], statistics)[0] for s in of_task}
+    every = [*_baseline(task, statistics, card.name, kept[0]), *kept]
+    return tuple(dict.fromkeys(_candidate(card, settings, first) for settings in every))
+
+
+def _check_used(
+    card: LossCard,
+    given: dict[str, tuple[SettingValue, ...]],
+    kept: Sequence[Settings],
+    where: str,
+) -> None:
+    """A setting that is given and changes nothing, whatever the others are, is refused."""
+    for setting in card.settings:
+        if setting.name in given and all(setting.is_idle(settings) for settings in kept):
+            if set(given[setting.name]) <= set(setting.choices):
+                continue  # what it stands at anyway
+            needs = " and ".join(
+                f"{name} {' or '.join(map(repr, values))}"
+                for name, values in setting.only_with.items()
+            )
+            raise TaskInvalidError(f"{where}.{setting.name}: changes nothing without {needs}")
+
+
+def _candidate(card: LossCard, settings: Settings, first: Settings) -> Candidate:
+    """What changes nothing here stands at its first choice: one training is one candidate."""
+    idle = {s.name: first[s.name] for s in card.settings if s.is_idle(settings)}
+    return Candidate(loss=card.name, settings={**settings, **idle})
 
 
 def _check_kept(
     known: KnownLoss,
     given: dict[str, tuple[SettingValue, ...]],
-    found: Sequence[Candidate],
-    kept: Sequence[Candidate],
+    found: Sequence[Settings],
+    kept: Sequence[Settings],
     where: str,
 ) -> None:
     """Combinations without sense are left out of a grid; a value that has no other is refused."""
     for name, values in given.items():
         for value in values:
-            if not any(c.settings[name] == value for c in kept):
-                first = next(c for c in found if c.settings[name] == value)
-                raise TaskInvalidError(f"{where}.{name}: {known.refusal(first.settings)}")
+            if not any(s[name] == value for s in kept):
+                first = next(s for s in found if s[name] == value)
+                raise TaskInvalidError(f"{where}.{name}: {known.refusal(first)}")
 
 
-def _baseline(task: Task, statistics: TaskStatistics, first: Candidate) -> list[Candidate]:
+def _baseline(task: Task, statistics: TaskStatistics, loss: str, first: Settings) -> list[Settings]:
     """What the user trains with today is opened first, so that the gain over it is measured."""
     baseline = task.baseline
-    if baseline.loss != first.loss or not baseline.settings:
+    if baseline.loss != loss or not baseline.settings:
         return []
     given = {
         s.name: _choices(s, (baseline.settings[s.name],), statistics)[0]
-        for s in known_loss(first.loss).card.settings
+        for s in known_loss(loss).card.settings
         if s.name in baseline.settings
     }
-    settings = {**first.settings, **given}
-    if reason := known_loss(first.loss).refusal(settings):
+    settings = {**first, **given}
+    if reason := known_loss(loss).refusal(settings):
         raise TaskInvalidError(f"baseline.settings: {reason}")
-    return [Candidate(loss=first.loss, settings=settings)]
+    return [settings]
 
 
 def _check_names(card: LossCard, names: Iterable[str], where: str) -> None:

@@ -16,7 +16,7 @@ from advisor.gradient_words import with_diagnoses
 from advisor.race import Race
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
-from advisor.search_space import candidates
+from advisor.search_space import candidates, possible
 from advisor.task import Task
 from profiler.diagnose_in_child import diagnose_leaders
 from profiler.isolation import ChildFailedError, start_server
@@ -88,7 +88,7 @@ def calibrate(
     # A probe that failed may go well the next time, with more memory or less to do beside it.
     costs = [cost for cost in probed if cost.outcome == "completed"]
     for cost in _probe_missing(
-        prepared, space, tuple(costs), workspace, seconds_left(), should_stop
+        prepared, possible(task, space), tuple(costs), workspace, seconds_left(), should_stop
     ):
         costs.append(cost)
         on_event(Probed(cost=cost, seconds_left=seconds_left()))

@@ -59,6 +59,7 @@ CARD = LossCard(
             choices=(1.0,),
             minimum=0,
             maximum=2,
+            only_with={"proposal": ("popularity",)},
             description="q is proportional to the training count to this power",
         ),
     ),

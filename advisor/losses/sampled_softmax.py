@@ -42,8 +42,8 @@ CARD = LossCard(
             changes_cost=True,
             at_most_classes=True,
             minimum=1,
-            description="classes drawn for each row or for all rows of a step; not used by "
-            "'in_batch', which takes the batch's other rows' targets",
+            only_with={"proposal": tuple(p for p in PROPOSALS if p != "in_batch")},
+            description="classes drawn for each row or for all rows of a step",
         ),
         Setting(
             name="negatives",
@@ -58,7 +58,7 @@ CARD = LossCard(
             changes_cost=True,
             allowed=PROPOSALS,
             description="how negatives are drawn; 'mixed' is popularity or uniform by a coin, "
-            "'hard' the highest-scoring of a uniform pool",
+            "'hard' the best of a uniform pool, 'in_batch' the targets of the other rows",
         ),
         Setting(
             name="correction",
@@ -71,6 +71,7 @@ CARD = LossCard(
             choices=(1.0,),
             minimum=0,
             maximum=2,
+            only_with={"proposal": ("popularity", "mixed")},
             description="q is proportional to the training count to this power",
         ),
         Setting(
@@ -79,7 +80,8 @@ CARD = LossCard(
             changes_cost=True,
             at_most_classes=True,
             minimum=1,
-            description="classes drawn of which 'hard' takes the highest-scoring; else not used",
+            only_with={"proposal": ("hard",)},
+            description="classes drawn of which 'hard' takes the highest-scoring",
         ),
     ),
     claims=(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
-from advisor.search_space import candidates
+from advisor.search_space import candidates, possible
 from advisor.task import DataSource, Task, TaskStatistics
 from api.stories.service import Service
 from profiler.dataset import resolve_inside
@@ -22,21 +22,24 @@ _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2**62, n_examples=1)
 def check_task(service: Service, task: Task) -> None:
     """Raise for what is wrong with a task that shall be calibrated.
 
-    A small file is read to its end here (and cached for the calibration); of a large one only
-    the path, the format and the first byte are looked at.
+    A small file is read to its end here (and cached for the calibration), and what depends on its
+    number of classes is checked; of a large one only the path, the format and the first byte are
+    looked at.
     """
     check_words(task)
     if task.kind == "description":
         return
     if _found(service, _data(task)).stat().st_size <= READ_AT_ONCE_BYTES:
-        read(service, task)
+        prepared = read(service, task)
+        candidates(prepared.task, prepared.statistics)
 
 
 def check_words(task: Task) -> None:
-    """Raise for unknown losses and settings, and for text that no database can hold."""
+    """Raise for unknown losses and settings, where no loss can do what is asked by its card, and
+    for text that no database can hold."""
     if r"\u0000" in task.model_dump_json():
         raise TaskInvalidError("task: the character NUL is not allowed in a text")
-    candidates(task, task.statistics or _ANY_SIZE)
+    possible(task, candidates(task, task.statistics or _ANY_SIZE))
 
 
 def read(service: Service, task: Task) -> Prepared:

@@ -4,7 +4,7 @@ import pytest
 
 from advisor.catalogue import catalogue
 from advisor.errors import TaskInvalidError, UnknownLossError
-from advisor.search_space import candidates
+from advisor.search_space import candidates, possible
 from advisor.task import Baseline, LossSelection, Task, TaskStatistics, Training
 
 STATISTICS = TaskStatistics(n_rows=100, n_classes=300, n_examples=5000)
@@ -161,3 +161,37 @@ def test_unknown_losses_and_nothing_left_are_refused() -> None:
         candidates(_task(exclude=["softmx"]), STATISTICS)
     with pytest.raises(TaskInvalidError, match="every loss is excluded"):
         candidates(_task(include=["bpr"], exclude=["bpr"]), STATISTICS)
+
+
+@pytest.mark.parametrize(
+    ("loss", "given", "n_combinations"),
+    [
+        ("sampled_softmax", {"proposal": ["uniform"], "popularity_power": [1.0]}, 1),
+        ("sampled_softmax", {"proposal": ["in_batch", "uniform"], "n_negatives": [10, 20]}, 3),
+        ("bpr", {"proposal": ["uniform", "popularity"], "popularity_power": [0.5, 1.0]}, 3),
+    ],
+)
+def test_what_changes_nothing_makes_no_further_candidate(
+    loss: str, given: dict, n_combinations: int
+) -> None:
+    asked = _task(include=[loss], settings={loss: given})
+    assert len(candidates(asked, STATISTICS)[loss]) == 8 * n_combinations
+
+
+def test_a_given_setting_that_changes_nothing_is_refused_with_what_it_needs() -> None:
+    asked = _task(include=["bpr"], settings={"bpr": {"popularity_power": [0.5]}})
+    with pytest.raises(TaskInvalidError, match="power: changes nothing without proposal 'popul"):
+        candidates(asked, STATISTICS)
+
+
+def test_what_a_card_rules_out_is_not_possible_and_none_left_is_refused() -> None:
+    asked = Task(
+        kind="description",
+        statistics=STATISTICS,
+        metric="perplexity",
+        losses=LossSelection(include=("bpr", "softmax")),
+    )
+    assert set(possible(asked, candidates(asked, STATISTICS))) == {"softmax"}
+    alone = asked.model_copy(update={"losses": LossSelection(include=("bpr",))})
+    with pytest.raises(TaskInvalidError, match="bpr gives no probabilities, which perplex"):
+        possible(alone, candidates(alone, STATISTICS))
