@@ -43,22 +43,14 @@ def _diagnose_state(
     rows, classes = _one_class_a_row(target)
 
     def hidden() -> torch.Tensor:
-        return _hidden(state, inputs)[rows]
+        with torch.no_grad():
+            return state.hidden(inputs)[rows]
 
     found = None
     for found in diagnoses(state.layer, hidden(), classes, draws=draws, generator=state.generator):
         yield found
     if found is not None:
         yield noted(found, "smoothness", smoothness(state.layer, hidden, classes, state.step))
-
-
-def _hidden(state: TrialState, inputs: Inputs) -> torch.Tensor:
-    """As for an evaluation: nothing of an encoder is left out by chance."""
-    state.encoder.eval()
-    with torch.no_grad():
-        hidden = state.hidden(inputs)
-    state.encoder.train()
-    return hidden
 
 
 def _one_class_a_row(target: Target) -> tuple[torch.Tensor, torch.Tensor]:
