@@ -189,14 +189,6 @@ class Model(Value):
     encoder: Literal["linear", "mlp"] = Field(default="linear", description="of features")
     hidden_units: int = Field(default=256, ge=1, le=65536, description="of the mlp")
 
-    @model_validator(mode="after")
-    def _heads_share_the_dimensions(self) -> Self:
-        if self.embedding_dim % self.n_heads and "n_heads" in self.model_fields_set:
-            raise ValueError(
-                f"embedding_dim {self.embedding_dim} is not a multiple of n_heads {self.n_heads}"
-            )
-        return self
-
 
 class Training(Value):
     """How the user trains; the learning rate is tuned per loss, never shared."""
@@ -307,6 +299,11 @@ class Task(Value):
             raise ValueError("kind 'description' needs statistics: n_rows, n_classes, n_examples")
         if self.kind != "description" and self.data is None:
             raise ValueError(f"kind {self.kind!r} needs data: a path and, if unusual, its columns")
+        dim, n_heads = self.model.embedding_dim, self.model.n_heads
+        if self.kind in ("sequences", "text") and dim % n_heads:
+            raise ValueError(
+                f"model.embedding_dim {dim} is not a multiple of model.n_heads {n_heads}"
+            )
         split, allowed = self.data and self.data.split, SPLITS.get(self.kind, ())
         if split is not None and split not in allowed:
             found = ", ".join(allowed) or "none: the kind has its own rule"

@@ -74,3 +74,13 @@ def test_the_fingerprint_names_what_is_measured_and_not_what_is_wished() -> None
 def test_a_task_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Task.model_validate({"data": DATA}).name = "other"
+
+
+@pytest.mark.parametrize("kind", ["sequences", "text"])
+def test_heads_that_cannot_share_the_dimensions_are_refused_where_there_are_heads(
+    kind: str,
+) -> None:
+    model = {"embedding_dim": 7}  # two heads by default
+    with pytest.raises(ValidationError, match=r"7 is not a multiple of model\.n_heads 2"):
+        Task.model_validate({"kind": kind, "data": {"path": "x.csv"}, "model": model})
+    Task.model_validate({"data": {"path": "x.csv"}, "model": model})
