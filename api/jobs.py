@@ -26,7 +26,7 @@ from advisor.calibration import Calibration
 from advisor.errors import AdvisorError, NotFoundError, TaskInvalidError
 from api.settings import Settings
 from api.stories import calibrate
-from api.stories.service import LOCAL, Service
+from api.stories.service import Service
 from profiler.isolation import start_server
 from store.database import parse_url
 
@@ -284,7 +284,7 @@ class Engine:
         for status in ("queued", "running"):
             after = None
             while True:
-                page = self._service.store.calibrations.list(LOCAL, status=status, after=after)
+                page = self._service.store.calibrations.list(None, status=status, after=after)
                 for calibration in page.items:
                     if calibration.device_tag != calibrate.COMMAND_LINE_TAG:
                         yield calibration

@@ -4,10 +4,9 @@ from fastapi import APIRouter, Response
 
 from advisor.calibration import Calibration, CalibrationStatus
 from api.problems import responses
-from api.routes.context import Id, PageSize, PageToken, TheEngine, TheService, TheSettings
+from api.routes.context import Id, PageSize, PageToken, Tenant, TheEngine, TheService, TheSettings
 from api.schemas import CalibrationRequest, Listing
 from api.stories import calibrate
-from api.stories.service import LOCAL
 
 router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
 
@@ -16,6 +15,7 @@ router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
 def create_calibration(
     body: CalibrationRequest,
     service: TheService,
+    tenant: Tenant,
     engine: TheEngine,
     settings: TheSettings,
     response: Response,
@@ -23,7 +23,7 @@ def create_calibration(
     """Queue a calibration; its `recommendation_id` names the answer when it has ended."""
     tag = body.device_tag or settings.tag
     engine.check_tag(tag)
-    calibration = calibrate.request(service, body.task, body.budget_seconds, tag)
+    calibration = calibrate.request(service, body.task, body.budget_seconds, tag, tenant=tenant)
     engine.enqueue(calibration)
     response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
     return calibration
@@ -32,22 +32,23 @@ def create_calibration(
 @router.get("", responses=responses(422))
 def list_calibrations(
     service: TheService,
+    tenant: Tenant,
     status: CalibrationStatus | None = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Listing[Calibration]:
     """Calibrations, newest first."""
-    page = service.store.calibrations.list(LOCAL, status, page_size, page_token)
+    page = service.store.calibrations.list(tenant, status, page_size, page_token)
     return Listing[Calibration].of(page)
 
 
 @router.get("/{calibration_id}", responses=responses(404, 422))
-def get_calibration(calibration_id: Id, service: TheService) -> Calibration:
+def get_calibration(calibration_id: Id, service: TheService, tenant: Tenant) -> Calibration:
     """How a calibration stands."""
-    return service.store.calibrations.get(LOCAL, calibration_id)
+    return service.store.calibrations.get(tenant, calibration_id)
 
 
 @router.post("/{calibration_id}:cancel", responses=responses(404, 422))
-def cancel_calibration(calibration_id: Id, service: TheService) -> Calibration:
+def cancel_calibration(calibration_id: Id, service: TheService, tenant: Tenant) -> Calibration:
     """Stop a calibration; it still answers with the best so far."""
-    return calibrate.cancel(service, calibration_id)
+    return calibrate.cancel(service, calibration_id, tenant=tenant)

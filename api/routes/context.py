@@ -1,10 +1,11 @@
-"""What a request is served with: the service and the engine that `create_app` made."""
+"""What a request is served with: who asks, and the service and engine that `create_app` made."""
 
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
+from api.auth import WITHOUT_KEY, Caller
 from api.jobs import Engine
 from api.settings import Settings
 from api.stories.service import Service
@@ -23,9 +24,19 @@ def _settings(request: Request) -> Settings:
     return request.state.settings
 
 
+def _caller(request: Request) -> Caller:
+    return getattr(request.state, "caller", WITHOUT_KEY)
+
+
+def _tenant(request: Request) -> str:
+    return _caller(request).tenant
+
+
 TheService = Annotated[Service, Depends(_service)]
 TheEngine = Annotated[Engine, Depends(_engine)]
 TheSettings = Annotated[Settings, Depends(_settings)]
+TheCaller = Annotated[Caller, Depends(_caller)]
+Tenant = Annotated[str, Depends(_tenant)]
 
 # No database takes a NUL inside a text, and no id or name of ours holds a control character.
 _TEXT = r"^[^\x00-\x1f]*$"

@@ -6,9 +6,8 @@ from fastapi import APIRouter, Query
 
 from advisor.evidence import Device, Profile
 from api.problems import responses
-from api.routes.context import Filter, Id, PageSize, PageToken, TheService
+from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
 from api.schemas import Listing
-from api.stories.service import LOCAL
 from store.evidence import ProfileFilter
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -18,6 +17,7 @@ Count = Annotated[int | None, Query(ge=1, le=2**53)]
 @router.get("/profiles", responses=responses(422))
 def list_profiles(
     service: TheService,
+    tenant: Tenant,
     loss: Filter = None,
     task: Filter = None,
     kind: Filter = None,
@@ -38,14 +38,14 @@ def list_profiles(
         n_classes_min=n_classes_min,
         n_classes_max=n_classes_max,
     )
-    page = service.store.evidence.profiles(LOCAL, wanted, page_size, page_token)
+    page = service.store.evidence.profiles(tenant, wanted, page_size, page_token)
     return Listing[Profile].of(page)
 
 
 @router.get("/profiles/{profile_id}", responses=responses(404, 422))
-def get_profile(profile_id: Id, service: TheService) -> Profile:
+def get_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
     """One profile, with its curve."""
-    return service.store.evidence.profile(LOCAL, profile_id)
+    return service.store.evidence.profile(tenant, profile_id)
 
 
 @router.get("/devices")

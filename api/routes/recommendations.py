@@ -4,25 +4,26 @@ from fastapi import APIRouter, Response
 
 from advisor.recommendation import Recommendation
 from api.problems import responses
-from api.routes.context import Id, TheService
+from api.routes.context import Id, Tenant, TheService
 from api.schemas import RecommendationRequest
 from api.stories.recommend import recommend_now
-from api.stories.service import LOCAL
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 
 
 @router.post("", status_code=201, responses=responses(422))
 def create_recommendation(
-    body: RecommendationRequest, service: TheService, response: Response
+    body: RecommendationRequest, service: TheService, tenant: Tenant, response: Response
 ) -> Recommendation:
     """Answer a task from theory and stored profiles, without training anything."""
-    answer = recommend_now(service, body.task, device_id=body.device)
+    answer = recommend_now(service, body.task, tenant=tenant, device_id=body.device)
     response.headers["Location"] = f"/v1/recommendations/{answer.id}"
     return answer
 
 
 @router.get("/{recommendation_id}", responses=responses(404, 422))
-def get_recommendation(recommendation_id: Id, service: TheService) -> Recommendation:
+def get_recommendation(
+    recommendation_id: Id, service: TheService, tenant: Tenant
+) -> Recommendation:
     """An answer, exactly as it was given."""
-    return service.store.recommendations.get(LOCAL, recommendation_id)
+    return service.store.recommendations.get(tenant, recommendation_id)
