@@ -57,7 +57,9 @@ def main() -> None:
         workspace = Workspace(options.work.resolve(), device=this_device(options.threads))
         prepared = prepare(task, workspace)
         truth = Truth(name, prepared)
-        truth.probe_once(workspace)
+        truth.probe_once(workspace, again=options.probe_only)
+        if options.probe_only:
+            continue
         for trial in truth.missing(options.seeds):
             if time.monotonic() > until:
                 print("out of time; run it again to go on")
@@ -78,10 +80,11 @@ class Truth:
         deepest = max(len(group) for group in space.values())
         self.space = [g[i] for i in range(deepest) for g in space.values() if i < len(g)]
 
-    def probe_once(self, workspace: Workspace) -> None:
+    def probe_once(self, workspace: Workspace, again: bool = False) -> None:
         """Step seconds and peak bytes of every loss that has none, interleaved in one run."""
         file = CURVES / f"{self.name}.json"
-        known = json.loads(file.read_text())["costs"] if file.exists() else []
+        is_known = file.exists() and not again
+        known = json.loads(file.read_text())["costs"] if is_known else []
         costs = [StepCost.model_validate(cost) for cost in known]
         have = {cost.candidate.key for cost in costs}
         shapes = {shape_of(c).key: shape_of(c) for c in self.space}
@@ -179,11 +182,16 @@ def curves(name: str) -> tuple[pl.DataFrame, dict]:
 
 
 def true_values(name: str, column: str = "value") -> dict[str, float]:
-    """Best so far at the horizon by candidate key, mean over its seeds; 0 score if it diverged."""
+    """Best validation so far at the horizon by candidate key, mean over its seeds.
+
+    Column `test_value` is test at the same checkpoint, null where that was never evaluated.
+    """
     rows, told = curves(name)
     metric = Metric.parse(told["task"]["metric"])
-    best = pl.col(column).min() if metric.falls else pl.col(column).max()
-    per_seed = rows.group_by("loss", "settings", "seed").agg(best)
+    by_validation = rows.filter(pl.col("value").is_not_null()).sort(
+        "value", descending=not metric.falls, maintain_order=True
+    )
+    per_seed = by_validation.group_by("loss", "settings", "seed").first()
     means = per_seed.group_by("loss", "settings").agg(pl.col(column).mean())
     return {f"{r['loss']} {r['settings']}": r[column] for r in means.iter_rows(named=True)}
 
@@ -200,6 +208,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5 * 3600, help="stop after so many")
     parser.add_argument("--seeds", type=int, default=3, help="of those within 3%% of the best")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--probe-only", action="store_true", help="time the steps again, no more")
     return parser.parse_args()
 
 

@@ -9,13 +9,19 @@ import torch
 from advisor.calibration import Prepared
 from advisor.evidence import Trial
 from advisor.value import Value
-from profiler.dataset import open_dataset
+from profiler.dataset import Part, open_dataset
 from profiler.leg import EVALUATION_ROWS, PeakMemory, TrainingClock, evaluated
 from profiler.trial_state import TrialState
 
 
+_PARTS: tuple[Part, Part] = ("validation", "test")
+
+
 class Point(Value):
-    """Where a trial stands after so many examples; no value where it is not finite."""
+    """Where a trial stands after so many examples; no value where it is not finite.
+
+    `test_value` is there only where validation is the best so far: nothing else is ever read.
+    """
 
     examples: int
     value: float | None
@@ -35,20 +41,25 @@ def train(
     state = TrialState(prepared.task, dataset, trial)
     clock = TrainingClock(state, time.monotonic() + 1e6)
     metric = prepared.task.parsed_metric
-    parts = [dataset.evaluation(part, EVALUATION_ROWS) for part in ("validation", "test")]
+    validation, test = (dataset.evaluation(part, EVALUATION_ROWS) for part in _PARTS)
+    best = -math.inf
     for checkpoint in checkpoints:
         clock.train_until(checkpoint)
-        values = [math.nan, math.nan]
-        if clock.is_finite():
-            values = [evaluated(state, p, metric) if len(p.units) else math.nan for p in parts]
-        value, test_value = (v if math.isfinite(v) else None for v in values)
+        value = evaluated(state, validation, metric) if clock.is_finite() else math.nan
+        is_best = math.isfinite(value) and metric.score(value) > best
+        best = metric.score(value) if is_best else best
+        test_value = evaluated(state, test, metric) if is_best and len(test.units) else math.nan
         yield Point(
             examples=state.examples,
-            value=value,
-            test_value=test_value,
+            value=_finite(value),
+            test_value=_finite(test_value),
             train_loss=clock.mean_loss(),
             train_seconds=clock.seconds,
             peak_bytes=memory.peak_bytes(),
         )
-        if value is None:
+        if not math.isfinite(value):
             return
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
