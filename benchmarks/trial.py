@@ -13,7 +13,6 @@ from profiler.dataset import Part, open_dataset
 from profiler.leg import EVALUATION_ROWS, PeakMemory, TrainingClock, evaluated
 from profiler.trial_state import TrialState
 
-
 _PARTS: tuple[Part, Part] = ("validation", "test")
 
 
