@@ -15,11 +15,11 @@ from fastapi.routing import APIRoute
 
 from api import problems
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
-from api.routes import calibrations, health, losses, profiles, recommendations, trials
+from api.routes import calibrations, health, losses, profiles, recommendations, tasks, trials
 from api.settings import Settings
 from api.stories.service import Service
 from store.database import parse_url
-from store.engine import open_store, upgrade
+from store.engine import Store, open_store, upgrade
 
 GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    for resource in (recommendations, calibrations, trials, profiles, losses, health):
+    for resource in (recommendations, calibrations, trials, profiles, tasks, losses, health):
         app.include_router(resource.router)
     app.openapi = partial(problems.described, app.openapi)
     return app
@@ -96,16 +96,21 @@ def _opened(settings: Settings, *, runs: bool) -> Iterator[tuple[Service, Engine
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = open_store(impatient_url(settings))
     try:
-        service = Service(
-            store=store,
-            workspace=settings.workspace(),
-            data_root=settings.data_dir,
-            budget_seconds_max=settings.budget_seconds_max,
-        )
+        service = service_of(settings, store)
         with running_engine(settings, service, runs=runs) as engine:
             yield service, engine
     finally:
         store.close()
+
+
+def service_of(settings: Settings, store: Store) -> Service:
+    """What the stories of a server or a worker work with."""
+    return Service(
+        store=store,
+        workspace=settings.workspace(),
+        data_root=settings.data_dir,
+        budget_seconds_max=settings.budget_seconds_max,
+    )
 
 
 def impatient_url(settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from advisor.card import Consistency, KnownLoss, LossCard
 from advisor.task import Task
@@ -15,25 +15,44 @@ from store.page import Page
 T = TypeVar("T")
 
 
-class RecommendationRequest(Value):
+class TaskRequest(Value):
+    """A task, itself or by the id under which it is stored."""
+
+    task_id: str | None = Field(default=None, max_length=100, pattern=r"^[^\x00-\x1f]*$")
+    # After task_id, so that what is wrong with the two of them is said of the task.
+    task: Task | None = Field(default=None, validate_default=True)
+
+    @field_validator("task")
+    @classmethod
+    def _is_given_once(cls, task: Task | None, others: ValidationInfo) -> Task | None:
+        if (task is None) == (others.data.get("task_id") is None) and "task_id" in others.data:
+            raise ValueError("give a task, or the task_id of a stored one, and not both")
+        return task
+
+
+class RecommendationRequest(TaskRequest):
     """Answer this task at once, from theory and stored profiles."""
 
-    task: Task
     device: str | None = Field(
         default=None, max_length=64, description="id of a known device; by default the server's"
     )
 
 
-class CalibrationRequest(Value):
+class CalibrationRequest(TaskRequest):
     """Calibrate this task within a budget of wall-clock seconds, from start to answer."""
 
-    task: Task
     budget_seconds: float = Field(gt=0)
     device_tag: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
         description="run it on a worker with this tag; by default the server's own",
     )
+
+
+class NewTask(Value):
+    """A task to be kept under an id."""
+
+    task: Task
 
 
 class Listing(Value, Generic[T]):

@@ -7,6 +7,7 @@ from store.database import Database, create_engine, parse_url
 from store.evidence import EvidenceRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
+from store.tasks import TaskRepository
 from store.workers import WorkerRepository
 
 __all__ = ["Store", "open_store", "upgrade"]
@@ -21,6 +22,7 @@ class Store:
         self.evidence = EvidenceRepository(database)
         self.calibrations = CalibrationRepository(database)
         self.recommendations = RecommendationRepository(database)
+        self.tasks = TaskRepository(database)
         self.workers = WorkerRepository(database)
 
     def ping(self) -> None:

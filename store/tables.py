@@ -61,6 +61,20 @@ class DeviceRow(Row):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class TaskRow(Row):
+    """A task kept under an id, and the last summary of its data with the stamp of its files."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (Index(None, "tenant", "created_at", "id"),)
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    name: Mapped[str] = mapped_column(Words())
+    body: Mapped[dict[str, Any]]
+    summary: Mapped[dict[str, Any] | None]
+    summary_stamp: Mapped[str | None]
+
+
 class RecommendationRow(Row):
     """An answer: its body as it left, and what lists are made by."""
 

@@ -6,12 +6,12 @@ from advisor.calibration import Calibration, CalibrationStatus
 from api.problems import responses
 from api.routes.context import Id, PageSize, PageToken, Tenant, TheEngine, TheService, TheSettings
 from api.schemas import CalibrationRequest, Listing
-from api.stories import calibrate
+from api.stories import calibrate, tasks
 
 router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
 
 
-@router.post("", status_code=202, responses=responses(422))
+@router.post("", status_code=202, responses=responses(404, 422))
 def create_calibration(
     body: CalibrationRequest,
     service: TheService,
@@ -23,7 +23,8 @@ def create_calibration(
     """Queue a calibration; its `recommendation_id` names the answer when it has ended."""
     tag = body.device_tag or settings.tag
     engine.check_tag(tag)
-    calibration = calibrate.request(service, body.task, body.budget_seconds, tag, tenant=tenant)
+    task = tasks.named(service, tenant, body.task, body.task_id)
+    calibration = calibrate.request(service, task, body.budget_seconds, tag, tenant=tenant)
     engine.enqueue(calibration)
     response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
     return calibration

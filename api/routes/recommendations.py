@@ -6,17 +6,19 @@ from advisor.recommendation import Recommendation
 from api.problems import responses
 from api.routes.context import Id, Tenant, TheService
 from api.schemas import RecommendationRequest
+from api.stories import tasks
 from api.stories.recommend import recommend_now
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 
 
-@router.post("", status_code=201, responses=responses(422))
+@router.post("", status_code=201, responses=responses(404, 422))
 def create_recommendation(
     body: RecommendationRequest, service: TheService, tenant: Tenant, response: Response
 ) -> Recommendation:
     """Answer a task from theory and stored profiles, without training anything."""
-    answer = recommend_now(service, body.task, tenant=tenant, device_id=body.device)
+    task = tasks.named(service, tenant, body.task, body.task_id)
+    answer = recommend_now(service, task, tenant=tenant, device_id=body.device)
     response.headers["Location"] = f"/v1/recommendations/{answer.id}"
     return answer
 

@@ -38,7 +38,7 @@ def request(
             f"budget_seconds: {budget_seconds:g} is not above 0 "
             f"and at most {service.budget_seconds_max:g}"
         )
-    check_task(service, task)
+    check_task(service, task, tenant)
     return service.store.calibrations.create(task, budget_seconds, device_tag, tenant)
 
 

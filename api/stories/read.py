@@ -3,23 +3,35 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from advisor.calibration import Prepared
-from advisor.errors import TaskInvalidError
+from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.search_space import candidates, possible
-from advisor.task import DataSource, Task, TaskStatistics
-from api.stories.service import Service
+from advisor.task import Task, TaskStatistics
+from api.stories.service import LOCAL, Service
 from profiler.dataset import resolve_inside
 from profiler.prepare import prepare
 from profiler.readers import format_of
 from profiler.readers.table import check_is_file
+from profiler.workspace import Workspace
 
 READ_AT_ONCE_BYTES = 64 * 2**20
+# What the service itself puts into the data folder; some of it is made of others' data.
+_OWN_FOLDERS = ("datasets", "devices", "states", "uploads", "workers")
+_OWN_FILES = ("advisor.sqlite", "engine.sqlite")
 # Before the data is read: no number of negatives is above so many classes.
 _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2**62, n_examples=1)
 
 
-def check_task(service: Service, task: Task) -> None:
+class Located(NamedTuple):
+    """A task whose paths are those of this machine, and where its dataset is cached."""
+
+    task: Task
+    workspace: Workspace
+
+
+def check_task(service: Service, task: Task, tenant: str = LOCAL) -> None:
     """Raise for what is wrong with a task that shall be calibrated.
 
     A small file is read to its end here (and cached for the calibration), and what depends on its
@@ -29,8 +41,11 @@ def check_task(service: Service, task: Task) -> None:
     check_words(task)
     if task.kind == "description":
         return
-    if _found(service, _data(task)).stat().st_size <= READ_AT_ONCE_BYTES:
-        prepared = read(service, task)
+    with located(service, task, tenant) as here:
+        assert here.task.data is not None
+        n_bytes = Path(here.task.data.path).stat().st_size
+    if n_bytes <= READ_AT_ONCE_BYTES:
+        prepared = read(service, task, tenant)
         candidates(prepared.task, prepared.statistics)
 
 
@@ -42,13 +57,13 @@ def check_words(task: Task) -> None:
     possible(task, candidates(task, task.statistics or _ANY_SIZE))
 
 
-def read(service: Service, task: Task) -> Prepared:
+def read(service: Service, task: Task, tenant: str = LOCAL) -> Prepared:
     """The task's data, read once and cached; the task inside is the one given (`as_given`).
 
     Raises TaskInvalidError or DataInvalidError.
     """
-    with located(service, task) as here:
-        prepared = prepare(here, service.workspace)
+    with located(service, task, tenant) as here:
+        prepared = prepare(here.task, here.workspace)
     return prepared.model_copy(update={"task": as_given(task, prepared.task)})
 
 
@@ -58,45 +73,41 @@ def as_given(task: Task, prepared: Task) -> Task:
 
 
 @contextmanager
-def located(service: Service, task: Task) -> Iterator[Task]:
+def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Located]:
     """The task with the paths of its data on this machine; raises DataInvalidError outside.
 
     What is raised inside names the files as the task given does.
     """
     if task.kind == "description":  # its data is drawn, not read
-        yield task
+        yield Located(task, service.workspace)
         return
-    given = _data(task)
-    path = str(_found(service, given))
-    labels = None if given.labels is None else str(_inside(service, given.labels))
-    data = given.model_copy(update={"path": path, "labels": labels})
+    given = task.data
+    if given is None:
+        raise TaskInvalidError(f"data: kind {task.kind!r} needs data")
+    path = _file(service, given.path)
+    labels = None if given.labels is None else _file(service, given.labels)
+    names = {"path": str(path), "labels": None if labels is None else str(labels)}
+    data = given.model_copy(update=names)
     try:
-        yield task.model_copy(update={"data": data})
+        format_of(data)
+        check_is_file(path, repr(given.path))
+        if labels is not None:
+            check_is_file(labels, repr(given.labels))
+        yield Located(task.model_copy(update={"data": data}), service.workspace)
     except TaskInvalidError as error:
-        text = str(error).replace(path, given.path)
-        if labels is not None and given.labels is not None:
-            text = text.replace(labels, given.labels)
+        text = str(error).replace(str(path), given.path)
+        if given.labels is not None:
+            text = text.replace(str(labels), given.labels)
         raise type(error)(text) from error
 
 
-def _data(task: Task) -> DataSource:
-    if task.data is None:
-        raise TaskInvalidError(f"data: kind {task.kind!r} needs data")
-    return task.data
-
-
-def _found(service: Service, data: DataSource) -> Path:
-    """The file, if it is one that can be read by its looks."""
-    path = _inside(service, data.path)
-    format_of(data)
-    check_is_file(path, repr(data.path))
-    if data.labels is not None:
-        check_is_file(_inside(service, data.labels), repr(data.labels))
-    return path
-
-
-def _inside(service: Service, path: str) -> Path:
-    """Where a path of a task lies; raises DataInvalidError outside of the data folder."""
-    if service.data_root is None:
+def _file(service: Service, path: str) -> Path:
+    """Where a path of a task lies; raises DataInvalidError outside of what it may name."""
+    root = service.data_root
+    if root is None:
         return Path(path)
-    return resolve_inside(path, service.data_root)
+    found = resolve_inside(path, root)
+    first = found.relative_to(root.resolve()).parts[:1]
+    if first and (first[0] in _OWN_FOLDERS or first[0].startswith(_OWN_FILES)):
+        raise DataInvalidError(f"path {path!r} is one of the service's own, not a file of yours")
+    return found

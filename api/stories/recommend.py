@@ -31,7 +31,7 @@ def recommend_now(
     device = _device(service, device_id)
     prepared = None
     if task.kind != "description":
-        prepared = read(service, task).model_copy(update={"device": device})
+        prepared = read(service, task, tenant).model_copy(update={"device": device})
     statistics = prepared.statistics if prepared else task.statistics
     answer = recommend(
         prepared.task if prepared else task,

@@ -83,11 +83,11 @@ class Run:
         )
 
     def _calibrate(self) -> Calibrated:
-        with located(self._service, self._calibration.task) as task:
+        with located(self._service, self._calibration.task, self._tenant) as here:
             return calibrate(
-                task,
+                here.task,
                 self._calibration.budget_seconds,
-                workspace=self._service.workspace,
+                workspace=here.workspace,
                 on_event=self._keep,
                 run_leg=self._run_leg,
                 told=self._known.told,

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.settings import Settings
+from tests.api.in_process import in_process
 from tests.api.servers import Site, site
 from tests.databases import BACKENDS, postgresql_database, sqlite_url
 
@@ -31,3 +34,10 @@ def served(
     with postgresql_database(server) as url, site(url, folder) as found:
         found.serve()
         yield found
+
+
+@pytest.fixture
+def http(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """The app in this process over a fresh database of each kind; its data folder is tmp_path."""
+    with in_process(Settings(data_dir=tmp_path, database_url=database_url)) as client:
+        yield client

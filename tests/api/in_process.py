@@ -1,0 +1,34 @@
+"""The service's own app over a real store, without a server process and without the engine.
+
+What needs neither is tested so: the same routes, stories, children and database, at once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from api.app import create_app, service_of
+from api.settings import Settings
+from store.engine import open_store, upgrade
+
+
+@contextmanager
+def in_process(settings: Settings) -> Iterator[TestClient]:
+    """A client of the app with these settings, as its server would answer it."""
+    if not settings.is_sqlite:  # which upgrades itself
+        upgrade(settings.database_url)
+    app, store = create_app(settings), open_store(settings.database_url)
+    service = service_of(settings, store)
+    state: dict[str, Any] = {"service": service, "engine": None, "settings": settings}
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = dict(state)
+        await app(scope, receive, send)
+
+    try:
+        yield TestClient(served, base_url="http://127.0.0.1", raise_server_exceptions=False)
+    finally:
+        store.close()
