@@ -1,45 +1,40 @@
-"""What the next piece of budget is worth: successive halving within a loss, gain per second across.
+"""What the next piece of budget is worth: the knowledge gradient per second.
 
-Within a loss every setting has the same cost, so values at the same example count compare fairly:
-at each doubling at most the best four in five of the settings go on. Across losses a value early
-on says little (cheap losses lead first), so there the forecast at the horizon decides: the next leg
-is the one with the greatest expected gain over the leader per second, and no loss is dropped before
-its expected gain is gone.
+A leg is worth what its last measurement is expected to add to the score of the best candidate at
+the horizon, over all that this measurement would say of all candidates (Frazier et al., The
+knowledge-gradient policy for correlated normal beliefs, 2009). It is asked at several lengths, as a
+short leg may say nothing and a long one cost too much.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
-from advisor.belief import Belief
-from advisor.curve import value_at
-from advisor.forecast import SEED_SD
-from advisor.task import Metric
+import numpy as np
+import numpy.typing as npt
 
-_GAIN_AT_LEAST = 1e-4  # of the leader: below this nothing is worth its seconds
+from advisor.forecast import SEED_SD, Forecast
+
+Array = npt.NDArray[np.float64]
+
+_N_LEVELS = 24  # of what a measurement may show, equally likely
+_AHEAD = (2, 4, 16)  # lengths of a leg as multiples of what is trained; and to the horizon
+_FIRST = (1 / 64, 1 / 16, 1 / 4)  # of the horizon, for a first leg
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A candidate in the race: what is believed of it and how far its first trial has come."""
+    """A candidate in the race: how far its first trial has come, and its horizon, in examples."""
 
-    belief: Belief
+    index: int
     examples: int
+    horizon_examples: int
     n_seeds: int
-    is_out: bool
-    rungs: tuple[int, ...]
+    batch_size: int
 
     @property
-    def rung(self) -> int:
-        """Index of the highest rung reached; -1 when not opened."""
-        return sum(self.examples >= r for r in self.rungs) - 1
-
-    def score_at_rung(self, rung: int) -> float:
-        profile = self.belief.profile
-        value = value_at(profile.curve, self.rungs[rung]) if profile else None
-        if profile is None or value is None:
-            return -math.inf
-        return Metric.parse(profile.metric).score(value)
+    def is_at_horizon(self) -> bool:
+        return self.examples >= self.horizon_examples
 
 
 @dataclass(frozen=True)
@@ -50,86 +45,45 @@ class Option:
     seed_index: int
     from_examples: int
     until_examples: int
-    gain: float
 
 
-def options(
-    contenders: Sequence[Contender], max_seeds: int, keep_all: bool = False
-) -> list[Option]:
-    """Everything worth training next, with its expected gain in the metric; empty when settled.
-
-    With `keep_all` settings beyond their loss's quota are offered, too.
-    """
-    running = [c for c in contenders if not c.is_out and c.belief.mean is not None]
-    if not running:
-        return []
-    found = _promotions(running, keep_all) + _seeds(running, max_seeds)
-    return _worthwhile(found, running)
-
-
-def _worthwhile(found: list[Option], running: Sequence[Contender]) -> list[Option]:
-    top = max(c.belief.mean or 0.0 for c in running)
-    return [option for option in found if option.gain > _GAIN_AT_LEAST * top]
-
-
-def quota(n: int, rung: int) -> int:
-    """How many of `n` settings of a loss may go beyond this rung's predecessor."""
-    return max(1, math.ceil(n * 2 ** (-rung / 3)))
-
-
-def _promotions(running: Sequence[Contender], keep_all: bool) -> list[Option]:
-    by_loss: dict[str, list[Contender]] = {}
-    for contender in running:
-        by_loss.setdefault(contender.belief.candidate.loss, []).append(contender)
+def options(contenders: Sequence[Contender], max_seeds: int) -> list[Option]:
+    """Every stretch that may be trained next: first trials further, or a further seed."""
     found: list[Option] = []
-    for group in by_loss.values():
-        for contender in _eligible(group, keep_all):
-            until = contender.rungs[contender.rung + 1]
-            gain = _expected_excess(_lead(contender, running), contender.belief.sd)
-            found.append(Option(contender, 0, contender.examples, until, gain))
+    for contender in contenders:
+        if not contender.is_at_horizon:
+            found += [Option(contender, 0, contender.examples, n) for n in _lengths(contender)]
+        elif contender.n_seeds < max_seeds:
+            n = contender.horizon_examples
+            found.append(Option(contender, contender.n_seeds, 0, n))
     return found
 
 
-def _eligible(group: Sequence[Contender], keep_all: bool) -> list[Contender]:
-    """The best at each rung, as many as may still go on from it; those short of the first, all."""
-    opened = [c for c in group if c.examples > 0]
-    found = [c for c in opened if c.rung < 0]
-    for rung in range(max((len(c.rungs) for c in opened), default=1) - 1):
-        here = [c for c in opened if c.rung == rung and rung + 1 < len(c.rungs)]
-        beyond = sum(c.rung > rung for c in opened)
-        free = len(here) if keep_all else quota(len(opened), rung + 1) - beyond
-        here.sort(key=lambda c: -c.score_at_rung(rung))
-        found += here[: max(0, free)]
-    return found
+def gains(found: Sequence[Option], contenders: Sequence[Contender], forecast: Forecast) -> Array:
+    """[options]: expected gain of the best mean at the horizon, as a share of the level."""
+    who = np.array([c.index for c in contenders])
+    ends = np.array([c.horizon_examples / c.batch_size for c in contenders])
+    asked = np.array([o.contender.index for o in found])
+    steps = np.array([o.until_examples / o.contender.batch_size for o in found])
+    mean = forecast.shares(who, ends)
+    variance = forecast.share_sd(asked, steps) ** 2 + SEED_SD**2
+    moved = forecast.share_covariance(who, ends, asked, steps) / np.sqrt(variance)
+    total = np.zeros(len(found))
+    for level in _levels():
+        total += (mean[:, None] + moved * level).max(0) - mean.max()
+    return total / _N_LEVELS
 
 
-def _seeds(running: Sequence[Contender], max_seeds: int) -> list[Option]:
-    """A further seed narrows what is known of a candidate that has reached its horizon."""
-    found: list[Option] = []
-    for contender in running:
-        belief = contender.belief
-        n = contender.n_seeds
-        if not belief.is_at_horizon or not 0 < n < max_seeds:
-            continue
-        learnt = SEED_SD * (belief.mean or 0.0) * math.sqrt(1 / n - 1 / (n + 1))
-        gain = _expected_excess(_lead(contender, running), learnt)
-        found.append(Option(contender, n, 0, contender.rungs[-1], gain))
-    return found
+def _lengths(contender: Contender) -> list[int]:
+    last = contender.horizon_examples
+    if contender.examples:
+        wanted = [factor * contender.examples for factor in _AHEAD]
+    else:
+        wanted = [share * last for share in _FIRST]
+    whole = (-(-int(n) // contender.batch_size) * contender.batch_size for n in (*wanted, last))
+    return sorted({min(n, last) for n in whole if n > contender.examples})
 
 
-def _lead(contender: Contender, running: Sequence[Contender]) -> float:
-    """How far its mean lies from where the decision would change: the leader's, or its rival's."""
-    others = [c.belief.mean or 0.0 for c in running if c is not contender]
-    mean = contender.belief.mean or 0.0
-    if not others or (mean >= max(others) and not contender.belief.is_at_horizon):
-        return 0.0  # the leader is trained on: what it reaches is the measure of all others
-    return -abs(mean - max(others))
-
-
-def _expected_excess(lead: float, sd: float) -> float:
-    """E[max(0, X)] for X ~ N(lead, sd^2): the knowledge gradient of learning it fully."""
-    if sd <= 0:
-        return 0.0
-    z = lead / sd
-    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return sd * (density + z * 0.5 * math.erfc(-z / math.sqrt(2)))
+def _levels() -> list[float]:
+    normal = NormalDist()
+    return [normal.inv_cdf((i + 0.5) / _N_LEVELS) for i in range(_N_LEVELS)]

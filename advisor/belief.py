@@ -1,7 +1,7 @@
-"""What is believed of every candidate at the horizon: one value each, whatever it rests on.
+"""What is believed of every candidate at the horizon: its metric, its cost, and what they rest on.
 
-Measured curves are forecast; candidates without one get what similar tasks showed, or what their
-siblings in this task did; with nothing at all the metric stays unknown and the card speaks.
+All candidates of a task share one forecast: what is measured of one moves the others. With nothing
+measured and no stored profiles the metric stays unknown and the card speaks.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from advisor.cost import Cost, cost_of
 from advisor.evidence import Candidate, Device, Profile, StepCost
-from advisor.forecast import METRIC_MAX, SEED_SD, TO_80_PERCENT, Curve, Field, Outlook
-from advisor.prior import Prior, prior
+from advisor.forecast import METRIC_MAX, TO_80_PERCENT, Curve, Forecast
+from advisor.prior import EMPTY_BANK, Bank
 from advisor.recommendation import EvidenceLevel, ForecastPoint
 from advisor.search_space import ruled_out
 from advisor.task import Metric, Task, TaskStatistics
@@ -23,33 +23,30 @@ from advisor.value import Interval
 Array = npt.NDArray[np.float64]
 
 _N_CURVE_POINTS = 24
-_UNKNOWN_LOSS_RELATIVE = (0.8, 0.3)
-_SIBLING_SD_AT_LEAST = 0.15
-_CHANCE = 0.35
+_SHORTEST_SHARE = 1 / 1000  # of the horizon: where a path that nothing is measured of begins
 _REACHED = 0.99  # a candidate's train_seconds end where its forecast first reaches this share
 
 
 @dataclass(frozen=True)
 class Belief:
-    """One candidate at the horizon: metric (mean, sd), cost, and why it cannot be had, if so.
+    """One candidate at the horizon: metric, cost, and why it cannot be had, if so.
 
-    `level_sd` is the relative spread of the task's whole level: it widens the shown interval but
-    not a comparison between candidates, which share the level.
+    `mean` is the mean score, None where nothing is known, `sd` its standard deviation.
     """
 
     candidate: Candidate
     cost: Cost
     horizon_examples: int
-    level: EvidenceLevel
+    batch_size: int
+    level: EvidenceLevel = "theory"
     mean: float | None = None
     sd: float = 0.0
-    level_sd: float = 0.0
-    n_seeds: int = 0
-    examples: int = 0
+    train_examples: int = 0
     infeasible: str | None = None
     profile: Profile | None = None
     prior_ids: tuple[str, ...] = ()
-    sight: tuple[Field, Curve, Outlook] | None = None
+    forecast: Forecast | None = None
+    index: int = 0
 
     @property
     def horizon_seconds(self) -> float:
@@ -57,68 +54,69 @@ class Belief:
         return per_example.mean * self.horizon_examples if per_example else float("inf")
 
     @property
+    def horizon_steps(self) -> float:
+        return self.horizon_examples / self.batch_size
+
+    @property
     def is_measured(self) -> bool:
         """Whether this very candidate has a curve on this task."""
-        return self.sight is not None
+        return self.profile is not None and bool(self.profile.curve)
 
     @property
-    def is_at_horizon(self) -> bool:
-        ended = self.profile is not None and self.profile.outcome != "completed"
-        return ended or self.examples >= self.horizon_examples
-
-    @property
-    def chance_sd(self) -> float:
-        """The spread that counts for being the best, narrower than the interval's.
-
-        Misses are mostly falls (a curve that peaks, a rate too large), so a forecast seldom ends
-        far above its mean. With 0.35 of the spread P(best) averaged .83 over 54 replays of 120 s on
-        three tasks; the loss named was the best in .78 of them, within 1% of it in .91.
-        """
-        return self.sd if self.is_at_horizon else _CHANCE * self.sd
+    def examples(self) -> int:
+        """How far it is trained."""
+        return self.profile.final_examples if self.profile else 0
 
     @property
     def metric(self) -> Interval | None:
-        """80% interval of the metric at the horizon."""
-        if self.mean is None:
-            return None
-        half = TO_80_PERCENT * float(np.hypot(self.sd, self.level_sd * self.mean))
-        return within(self.mean, half)
+        """80% interval of the score at the horizon."""
+        return None if self.mean is None else within(self.mean, self.sd)
 
-    @cached_property
+    @property
     def train_seconds(self) -> Interval | None:
         """Training seconds until the forecast first reaches 99% of its value at the horizon."""
         per_example = self.cost.seconds_per_example
         if per_example is None:
             return None
-        n = self._train_examples()
+        n = self.train_examples or self.horizon_examples
         return Interval(
             low=per_example.low * n, mean=per_example.mean * n, high=per_example.high * n
         )
 
+    @cached_property
+    def curve(self) -> tuple[ForecastPoint, ...]:
+        """The way to the horizon, with 80% intervals; empty where nothing is known."""
+        per_example = self.cost.seconds_per_example
+        if self.forecast is None or self.mean is None or per_example is None:
+            return ()
+        examples = self._way()
+        mean, sd = self.forecast.path(self.index, examples / self.batch_size)
+        return tuple(
+            ForecastPoint(
+                examples=round(n),
+                seconds=float(n * per_example.mean),
+                **within(float(m), float(s)).model_dump(),
+            )
+            for n, m, s in zip(examples, mean, sd, strict=True)
+        )
+
     @property
-    def path(self) -> tuple[Array, Array, Array] | None:
-        """Shares of the horizon, and mean and sd of the metric there; None if nothing is measured.
+    def measured(self) -> tuple[ForecastPoint, ...]:
+        """Those points of the curve that are measured."""
+        return tuple(p for p in self.curve if p.examples <= self.examples) if self.profile else ()
 
-        Not computed before it is asked for: a race asks for the horizon alone.
-        """
-        if self.sight is None:
-            return None
-        field, curve, outlook = self.sight
-        ahead = np.geomspace(min(curve.reach, 1.0), 1.0, _N_CURVE_POINTS)
-        shares = np.unique(np.concatenate([curve.shares[curve.shares < 1.0], ahead]))
-        return shares, *field.path(curve, outlook, shares)
-
-    def _train_examples(self) -> int:
-        path = self.path
-        if path is None:
-            return self.horizon_examples
-        shares, mean, _ = path
-        reached = shares[int(np.argmax(mean >= _REACHED * mean[-1]))]
-        return max(1, round(float(reached) * self.horizon_examples))
+    def _way(self) -> Array:
+        """Counts of examples: those measured, then log-spaced ones to the horizon."""
+        known = [p.examples for p in self.profile.curve] if self.profile else []
+        known = [float(n) for n in known if n < self.horizon_examples]
+        start = known[-1] if known else _SHORTEST_SHARE * self.horizon_examples
+        ahead = np.geomspace(max(1.0, start), self.horizon_examples, _N_CURVE_POINTS)
+        return np.unique(np.concatenate([known, ahead]))
 
 
-def within(mean: float, half: float) -> Interval:
-    """An interval around a metric that cannot leave what the metric can be."""
+def within(mean: float, sd: float) -> Interval:
+    """80% interval around a score, which cannot leave what the metric can be."""
+    half = TO_80_PERCENT * sd
     return Interval(low=max(0.0, mean - half), mean=mean, high=min(METRIC_MAX, mean + half))
 
 
@@ -130,64 +128,45 @@ def beliefs(
     others: Sequence[Profile] = (),
     device: Device | None = None,
     costs: Sequence[StepCost] = (),
+    bank: Bank = EMPTY_BANK,
 ) -> list[Belief]:
-    """One belief per candidate of the space; `own` are this task's profiles, `others` the rest."""
-    seen = (*own, *others)
-    flat = [candidate for group in space.values() for candidate in group]
-    blank = [_blank(c, task, statistics, device, costs, seen) for c in flat]
-    if others and not any(p.curve for p in own):
-        blank = [_from_prior(b, task, statistics, others) for b in blank]
-    return updated(blank, own)
+    """One belief per candidate of the space; `own` are this task's profiles, `others` the rest.
 
-
-def updated(before: Sequence[Belief], own: Sequence[Profile]) -> list[Belief]:
-    """The same candidates once this task's profiles are known: what is measured replaces the rest.
-
-    With nothing measured the beliefs stay, and candidates without one follow their siblings.
+    `bank` is what is known besides the `others`.
     """
+    flat = [candidate for group in space.values() for candidate in group]
+    seen = (*own, *others)
+    blank = [_blank(c, task, statistics, device, costs, seen) for c in flat]
+    founded = bank.joined(others).prior(task, statistics, flat)
     by_key = {p.candidate.key: p for p in own}
+    profiles = [by_key.get(c.key) for c in flat]
     curves = {
-        b.candidate.key: _curve(by_key[b.candidate.key], b.horizon_examples)
-        for b in before
-        if b.candidate.key in by_key and by_key[b.candidate.key].curve
+        i: curve_of(profile, blank[i].horizon_examples)
+        for i, profile in enumerate(profiles)
+        if profile is not None and profile.curve
     }
-    field = Field(list(curves.values())) if curves else None
-    known = [
-        _measured(b, by_key.get(b.candidate.key), curves.get(b.candidate.key), field)
-        for b in before
+    known = [_with_profile(b, p) for b, p in zip(blank, profiles, strict=True)]
+    if not curves and not founded.is_founded:
+        return known
+    forecast = Forecast(flat, founded, curves)
+    ids = founded.profile_ids or ((),) * len(flat)
+    sighted = [
+        replace(b, forecast=forecast, index=i, prior_ids=() if b.is_measured else ids[i])
+        for i, b in enumerate(known)
     ]
-    if not any(b.level == "measured" for b in known):
-        return _filled(known)
-    unmeasured = [b if b.level == "measured" else replace(b, mean=None) for b in known]
-    return _filled(unmeasured)
+    return _at_horizon(sighted, forecast)
 
 
-def curve_of(belief: Belief) -> tuple[tuple[ForecastPoint, ...], tuple[ForecastPoint, ...]]:
-    """The measured points, and the curve on its way to the horizon, with 80% intervals."""
-    per_example = belief.cost.seconds_per_example
-    if belief.path is None or per_example is None:
-        return (), ()
-    shares, mean, sd = belief.path
-    points = [
-        ForecastPoint(
-            examples=round(share * belief.horizon_examples),
-            seconds=float(share * belief.horizon_examples * per_example.mean),
-            **within(float(m), float(TO_80_PERCENT * s)).model_dump(),
-        )
-        for share, m, s in zip(shares, mean, sd, strict=True)
-    ]
-    measured = tuple(p for p in points if p.examples <= belief.examples)
-    return measured, tuple(points)
-
-
-def _curve(profile: Profile, horizon_examples: int) -> Curve:
-    examples = [float(p.examples) for p in profile.curve]
+def curve_of(profile: Profile, horizon_examples: int) -> Curve:
+    """A profile's curve in steps; one that ended early stands at its best until the horizon."""
     metric = Metric.parse(profile.metric)
-    values = [metric.score(p.value) for p in profile.curve]
-    if profile.outcome != "completed":  # best so far stands; nothing more will come
+    examples = [float(p.examples) for p in profile.curve]
+    scores = [metric.score(p.value) for p in profile.curve]
+    if profile.outcome != "completed":
         examples.append(max(examples[-1] + 1.0, float(horizon_examples)))
-        values.append(values[-1])
-    return Curve.of(examples, values, horizon_examples, profile.candidate.loss)
+        scores.append(scores[-1])
+    steps = np.maximum(np.array(examples) / profile.batch_size, 1.0)
+    return Curve(steps, np.array(scores), profile.n_seeds)
 
 
 def _blank(
@@ -203,7 +182,7 @@ def _blank(
     horizon = task.horizon.examples(
         statistics.n_examples, per_example.mean if per_example else float("inf")
     )
-    belief = Belief(candidate, cost, horizon, "theory")
+    belief = Belief(candidate, cost, horizon, task.training.batch_size)
     return replace(belief, infeasible=_infeasible(belief, task))
 
 
@@ -218,65 +197,34 @@ def _infeasible(belief: Belief, task: Task) -> str | None:
     return None
 
 
-def _measured(
-    belief: Belief, profile: Profile | None, curve: Curve | None, field: Field | None
-) -> Belief:
+def _with_profile(belief: Belief, profile: Profile | None) -> Belief:
     if profile is None:
         return belief
+    known = replace(belief, profile=profile, level="measured")
     if profile.outcome == "out_of_memory":
         reason = f"ran out of memory after {profile.final_examples:,} examples"
-        return replace(belief, profile=profile, infeasible=belief.infeasible or reason)
-    if curve is None or field is None:  # it diverged at once: a finding, and no good one
-        return replace(belief, profile=profile, level="measured", mean=0.0, n_seeds=1)
-    outlook = field.outlook(curve, profile.n_seeds)
-    return replace(
-        belief,
-        level="measured",
-        mean=outlook.mean,
-        sd=outlook.sd,
-        level_sd=outlook.level_sd,
-        n_seeds=profile.n_seeds,
-        examples=profile.final_examples,
-        profile=profile,
-        sight=(field, curve, outlook),
-    )
+        return replace(known, infeasible=belief.infeasible or reason)
+    # Without a curve it diverged at once: a finding, and no good one.
+    return known if profile.curve else replace(known, mean=0.0)
 
 
-def _from_prior(
-    belief: Belief, task: Task, statistics: TaskStatistics, others: Sequence[Profile]
-) -> Belief:
-    epochs = belief.horizon_examples / statistics.n_examples
-    seen: Prior = prior(task, statistics, others, epochs)
-    own = seen.beliefs.get(belief.candidate.key)
-    if own is None or seen.level is None:
-        return belief
-    return replace(
-        belief,
-        level="prior",
-        mean=seen.level * own.relative,
-        sd=seen.level * own.sd,
-        level_sd=seen.level_sd,
-        prior_ids=own.profile_ids,
-    )
-
-
-def _filled(known: list[Belief]) -> list[Belief]:
-    """Candidates that nobody opened, at what their siblings or the other losses suggest."""
-    level = max((b.mean for b in known if b.mean is not None), default=0.0)
-    kind = next((b.level for b in known if b.mean is not None), "theory")
-    by_loss: dict[str, list[float]] = {}
-    for belief in known:
-        if belief.mean is not None:
-            by_loss.setdefault(belief.candidate.loss, []).append(belief.mean)
-    filled: list[Belief] = []
-    for belief in known:
-        siblings = by_loss.get(belief.candidate.loss)
-        if belief.mean is None and level and belief.profile is None:
-            relative, sd = _UNKNOWN_LOSS_RELATIVE
-            mean, sd = level * relative, level * sd
-            if siblings:
-                mean = float(np.mean(siblings))
-                sd = max(float(np.std(siblings)), _SIBLING_SD_AT_LEAST * level)
-            belief = replace(belief, mean=mean, sd=float(np.hypot(sd, SEED_SD * mean)), level=kind)
-        filled.append(belief)
-    return filled
+def _at_horizon(known: list[Belief], forecast: Forecast) -> list[Belief]:
+    """The same beliefs with what the forecast says of them."""
+    who = np.arange(len(known))
+    ends = np.array([b.horizon_steps for b in known])
+    sds = forecast.spread(who, ends)
+    shares = np.geomspace(_SHORTEST_SHARE, 1.0, _N_CURVE_POINTS)
+    paths = forecast.paths(who, ends[:, None] * shares)
+    found: list[Belief] = []
+    for belief, path, sd in zip(known, paths, sds, strict=True):
+        if belief.mean is None:
+            reached = shares[int(np.argmax(path >= _REACHED * path[-1]))]
+            belief = replace(
+                belief,
+                level="measured" if belief.is_measured else "prior",
+                mean=float(path[-1]),
+                sd=float(sd),
+                train_examples=max(1, round(float(reached) * belief.horizon_examples)),
+            )
+        found.append(belief)
+    return found

@@ -8,27 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.belief import Belief
-from advisor.forecast import METRIC_MAX
 from advisor.recommendation import Verdict
 from advisor.task import Trade
 
 Array = npt.NDArray[np.float64]
 
-_N_DRAWS = 4000
+N_DRAWS = 4000
 _RECOMMEND_AT = 0.8
 _TIE_BREAK = 1e-12
 _TIE_WIDTH = 0.01
-_CAUTION = 1.0  # the pick is the highest mean less so many standard deviations
-_TIME_COUNTS_FROM = 0.5  # of the best mean: a loss that learns nothing is not "fast"
-
-# Spread of what a curve's end adds to what is seen of it, by what candidates have in common.
-_SHARED_SD = (
-    (("loss",), 0.2),
-    (("learning_rate",), 0.2),
-    (("weight_decay",), 0.06),
-    (("loss", "learning_rate"), 0.12),
-)
-_OWN_SD = 0.06
+_CAUTION = 0.5  # the pick has the highest such quantile of utility
+_TIME_COUNTS_FROM = 0.5  # of the best: a loss that learns nothing is not "fast"
 
 
 @dataclass(frozen=True)
@@ -49,68 +39,51 @@ class Decision:
     expected_regret: float | None
 
 
-def decide(candidates: Sequence[Belief], trade: Trade, seed: int = 0) -> Decision:
-    """Rank the losses by expected utility; infeasible ones come last, with P(best) 0.
+def draws_of(candidates: Sequence[Belief], seed: int = 0) -> Array:
+    """Joint draws of the scores at the horizon, [draws, candidates]; 0 where there is no hope."""
+    drawn = np.zeros((N_DRAWS, len(candidates)))
+    known = [i for i, b in enumerate(candidates) if b.mean and b.forecast is not None]
+    if known:
+        forecast = candidates[known[0]].forecast
+        assert forecast is not None
+        who = np.array([candidates[i].index for i in known])
+        ends = np.array([candidates[i].horizon_steps for i in known])
+        drawn[:, known] = forecast.draws(who, ends, N_DRAWS, seed)
+    return drawn
 
-    Utility is the metric times 1 - speed x log2(train_seconds / least) - the same for bytes.
+
+def decide(candidates: Sequence[Belief], draws: Array, trade: Trade) -> Decision:
+    """Rank the losses by utility; infeasible ones come last, with P(best) 0.
+
+    `draws`[draws, candidates] are joint draws of the scores. Utility is the score times
+    1 - speed x log2(train_seconds / least) - the same for bytes.
     """
-    feasible = [b for b in candidates if b.infeasible is None and b.mean is not None]
-    if not any(b.mean for b in feasible):
+    places = [i for i, b in enumerate(candidates) if b.infeasible is None and b.mean is not None]
+    feasible, draws = [candidates[i] for i in places], draws[:, places]
+    if not draws.any():
         return _by_theory(candidates)
-    mean = np.array([b.mean or 0.0 for b in feasible])
-    sd, chance_sd = (
-        np.array(x) for x in zip(*((b.sd, b.chance_sd) for b in feasible), strict=True)
-    )
-    factor = _trade_factor(feasible, mean, trade)
-    caution = (mean - _CAUTION * sd) * factor
-    measured = np.array([b.is_measured for b in feasible])
-    if measured.any():  # what nobody has trained may be best, but is not what one recommends
-        caution = np.where(measured, caution, caution - 2 * mean.max())
-    generator = np.random.default_rng(seed)
-    draws = np.clip(mean + chance_sd * _noise(feasible, generator), 0.0, METRIC_MAX)
-    draws += _TIE_BREAK * generator.random(draws.shape)  # equal values win equally often
-    utility = draws * factor
+    ties = np.random.default_rng(0).random(draws.shape)  # equal values win equally often
+    utility = (draws + _TIE_BREAK * ties) * _trade_factor(feasible, draws.mean(0), trade)
     losses = np.array([b.candidate.loss for b in feasible])
-    winners = losses[utility.argmax(1)]
+    caution = np.quantile(utility, _CAUTION, axis=0)
     best = {
         name: int(np.flatnonzero(losses == name)[caution[losses == name].argmax()])
         for name in dict.fromkeys(losses.tolist())
     }
+    winners = losses[utility.argmax(1)]
     p_best = {name: float((winners == name).mean()) for name in best}
     order = sorted(best, key=lambda name: -caution[best[name]])
     verdict, order = _verdict(
         order, p_best, {n: draws[:, i] for n, i in best.items()}, feasible, best
     )
-    chosen = utility[:, best[order[0]]]
-    top = utility.max(1)
-    regret = float((top.mean() - chosen.mean()) / top.mean()) if top.mean() > 0 else None
+    chosen, top = utility[:, best[order[0]]], utility.max(1)
+    regret = float((top.mean() - chosen.mean()) / top.mean())
     front = _pareto([feasible[best[n]] for n in order])
     ranked = [
         Entry(feasible[best[name]], p_best[name], is_front)
         for name, is_front in zip(order, front, strict=True)
     ]
     return Decision((*ranked, *_rest(candidates, set(order))), verdict, regret)
-
-
-def _noise(feasible: Sequence[Belief], generator: np.random.Generator) -> Array:
-    """Standard normal draws [draws, candidates]; what is unknown of a curve is mostly shared.
-
-    A loss, and a learning rate, that turns out better than it looks does so with every setting:
-    drawn apart, the best of many wide beliefs would beat any measured one. What is at its horizon
-    has only its own noise.
-    """
-    total = np.zeros((_N_DRAWS, len(feasible)))
-    for names, share in _SHARED_SD:
-        keys = [
-            tuple(b.candidate.settings.get(n, b.candidate.loss) for n in names) for b in feasible
-        ]
-        groups = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        drawn = generator.standard_normal((_N_DRAWS, len(groups)))
-        total += share * drawn[:, [groups[key] for key in keys]]
-    own = generator.standard_normal(total.shape)
-    scale = math.sqrt(sum(share**2 for _, share in _SHARED_SD) + _OWN_SD**2)
-    at_horizon = np.array([b.is_at_horizon for b in feasible])
-    return np.where(at_horizon, own, (total + _OWN_SD * own) / scale)
 
 
 def _trade_factor(feasible: Sequence[Belief], mean: Array, trade: Trade) -> Array:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from advisor.belief import Belief, curve_of
+from advisor.belief import Belief
 from advisor.calibration import Prepared
 from advisor.catalogue import known_loss
 from advisor.decision import Decision, Entry
@@ -185,7 +185,7 @@ def _overtaking(best: Entry, rest: Sequence[Entry], task: Task) -> list[Reason]:
 
 
 def _at_seconds(belief: Belief, grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    curve = curve_of(belief)[1]
+    curve = belief.curve
     if not curve:
         return np.zeros_like(grid)
     return np.interp(grid, [p.seconds for p in curve], [p.mean for p in curve], left=0.0)

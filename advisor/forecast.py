@@ -1,228 +1,244 @@
-"""The curves at the horizon, with their uncertainty, from the points measured so far.
+"""The curves at the horizon, with their uncertainty, from the prior and the points measured so far.
 
-The reference is the best of the curves that have come far - of the same loss, once one of them is
-there, else of all: what it will reach is shared by the forecasts, so its uncertainty widens what is
-shown of a candidate but not a comparison. Every other candidate is set against its reference at the
-same share of the horizon: early differences say little of the end (a small learning rate starts low
-and ends level), later ones stay, and what it gained on the reference lately goes on for a while.
-`docs/decisions/` holds how this was measured.
+All candidates of a task are one Gaussian process: the score's share of the task's level, over
+candidates and log2 of training steps. Around the prior's mean lie deviations that candidates share
+by what they have in common: all of the task, a loss, a rate, a decay, a loss with a rate, a loss
+with its other settings. So what one curve shows moves the forecast of all that are like it. That
+early points say little of the end, and how curves that start flat go on, is in the stored curves.
+The level itself is unknown, too: it is weighed on a grid by how well the measured points then agree
+with what is expected. The posterior is joint: whatever is compared is drawn from it together.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from advisor.bank import EFFECTS, KNOTS, POWER, Kin, knot_weights
+from advisor.evidence import Candidate
+from advisor.prior import Prior
+
 Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
-SEED_SD = 0.009  # of the value: 0.2% to 1.4% from seed to seed over five tasks
+SEED_SD = 0.012  # of the score: .2% to 1.4% from seed to seed over five tasks
 TO_80_PERCENT = 1.2816
-
-# log(final / reference's final) = keep * ahead + climb * (ahead - ahead half as far) + N(0, sd^2),
-# where ahead = log(value / reference's value) at the same share of the horizon; by log2 of the
-# share. Regressions over full grids of three tasks, each at three horizons; see docs/decisions.
-_LOG2_SHARE = np.array([-8.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0])
-_KEEP = np.array([0.15, 0.15, 0.20, 0.28, 0.40, 0.69, 1.0])
-_CLIMB = np.array([0.0, 0.0, 0.0, 0.10, 0.58, 0.57, 0.0])
-_RELATIVE_SD = np.array([0.23, 0.23, 0.23, 0.23, 0.20, 0.115, 0.0])
-# A good curve that has not risen over the last doubling, after a fifth of the horizon, has peaked;
-# one far behind may stand on the plateau where it has learnt the popularity of classes only.
-_PEAKED_FROM, _PEAKED_AHEAD, _PEAKED_SD = 0.2, -0.25, 0.02
-_FAR_ENOUGH = 0.25  # of the furthest reach: a curve that ran far on a plateau is no measure
-_GAP = 0.4  # of the spread: how far the typical loss ends below the best one
-_KNOTS_PER_DOUBLING, _GAINED_AT_MOST = 2, 0.5
-
-_STEEPNESS = np.array([0.5, 0.7, 1.0, 1.4, 2.0, 3.0])
-_HALF_TIMES = np.logspace(-3.5, 1.0, 19)  # as shares of the horizon
-_LOG10_HALF_TIME, _LOG10_HALF_TIME_SD = -1.3, 0.9
-_GROWTH, _GROWTH_SD = 0.2, 0.5  # prior of the final level: value x share^-0.2, give or take half
-_NOISE = 0.03  # of the level: evaluation noise and what these shapes cannot follow
-_TEMPER = 0.1  # points of one curve are strongly correlated: ten count for one
-_MISFIT_SD = 0.12  # of the level, per root of the e-folds still to go
-_TINY = 1e-9
 METRIC_MAX = 1.0  # of every metric there is
+
+_REMEMBERED_STEPS = 3.0  # log2 of the steps over which a deviation is forgotten
+_READ_BACK = (1.0, 0.5, 0.25)  # of a curve's length: its points are strongly correlated
+_LEVELS, _LEVELS_WITHIN_SD = 41, 3.0
+_LEAST_SHARE = 1e-3
+_JITTER = 1e-9
+_TOLERANCE = 1.0001
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Best-so-far values at shares of the candidate's own horizon, both rising."""
+    """Best-so-far scores of a candidate at counts of training steps, both rising."""
 
-    shares: Array
-    values: Array
-    loss: str
-
-    @classmethod
-    def of(
-        cls, examples: Sequence[float], values: Sequence[float], horizon: float, loss: str = ""
-    ) -> "Curve":
-        """The curve up to the horizon; what was measured beyond it does not count."""
-        shares, heights = np.asarray(examples, dtype=float) / horizon, np.asarray(values, float)
-        if shares[-1] > 1.0:
-            before = shares < 1.0
-            there = np.interp(0.0, np.log(shares), heights)
-            shares = np.append(shares[before], 1.0)
-            heights = np.append(heights[before], there)
-        return cls(shares, heights, loss)
+    steps: Array
+    scores: Array
+    n_seeds: int = 1
 
     @property
     def reach(self) -> float:
-        """The share of the horizon it has come to, at most 1."""
-        return float(min(1.0, self.shares[-1] * 1.0001))
+        """Steps at its last point."""
+        return float(self.steps[-1])
 
-    @property
-    def has_peaked(self) -> bool:
-        """Whether the best value so far is older than half of all its examples."""
-        if self.reach < _PEAKED_FROM:
-            return False
-        before = self.values[self.shares <= self.shares[-1] / 2]
-        return bool(len(before)) and float(before[-1]) >= float(self.values[-1])
-
-    def at(self, shares: Array) -> Array:
-        """Its values at these shares, log-interpolated; NaN beyond its reach, 0 before it began."""
-        inside = np.interp(np.log(shares), np.log(self.shares), self.values, left=0.0)
-        return np.where(shares <= self.reach, inside, np.nan)
+    def at(self, steps: Array | float) -> Array:
+        """Log-interpolated; its last value beyond its end."""
+        return np.interp(np.log(np.maximum(steps, 1.0)), np.log(self.steps), self.scores)
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """One candidate at the horizon: mean and its own spread, in the metric's unit.
+class Forecast:
+    """The posterior of all candidates of a task; scores are in the metric's rising unit."""
 
-    `level_sd` is the relative spread of the reference it was set against, shared with others.
-    """
-
-    mean: float
-    sd: float
-    level_sd: float = 0.0
-
-
-class Field:
-    """All curves of a task together: the reference, and where each stands against it."""
-
-    def __init__(self, curves: Sequence[Curve]) -> None:
-        self._knots = 2.0 ** np.arange(-16.0, 0.1, 1 / _KNOTS_PER_DOUBLING)
-        there = [c for c in curves if c.reach >= 1.0]
-        self._of_loss = {
-            loss: max((c for c in there if c.loss == loss), key=_last)
-            for loss in {c.loss for c in there}
+    def __init__(
+        self, candidates: Sequence[Candidate], prior: Prior, curves: dict[int, Curve]
+    ) -> None:
+        """`curves` by the candidate's index; any number of them, also none."""
+        self._prior, self._curves = prior, curves
+        kin = [Kin.of(c) for c in candidates]
+        self._groups = {effect: _numbered([k.groups[effect] for k in kin]) for effect in EFFECTS}
+        self._covariances = {
+            effect: sd[:, None] * sd[None, :] * _remembered() for effect, sd in prior.sd.items()
         }
-        furthest = max(c.reach for c in curves)
-        ends = [(_end(c), c) for c in curves if c.reach >= _FAR_ENOUGH * furthest]
-        (self.level, sd), self._reference = max(ends, key=lambda pair: pair[0][0])
-        self.level_sd = sd / self.level
+        who, log2_steps, scores, noise = _points(curves)
+        self._who, self._weights = who, knot_weights(log2_steps)
+        covariance = self._between(who, self._weights, who, self._weights)
+        top = scores.max(initial=0.0) or 1.0
+        covariance[np.diag_indices_from(covariance)] += (
+            noise * POWER * (scores / top) ** POWER
+        ) ** 2 + _JITTER
+        # Of some hundred points at most, so the inverse of the factor is cheap and exact enough.
+        self._whiten: Array = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float64)
+        self._levels, self._weight_of_level, self._pulls = self._weighed(scores)
+        self.level = float(np.exp(self._weight_of_level @ np.log(self._levels)))
+        """The score of the best candidate at the end of what is stored, as it seems."""
 
-    def outlook(self, curve: Curve, n_seeds: int) -> Outlook:
-        """A candidate at the horizon: its measurement there, or its share of the level."""
-        seed_sd, last = SEED_SD / np.sqrt(n_seeds), float(curve.values[-1])
-        if curve.reach >= 1.0:
-            value = float(curve.at(np.array([1.0]))[0])
-            return Outlook(value, seed_sd * value)
-        reference = self._of_loss.get(curve.loss, self._reference)
-        ahead, gained = self._against(curve, reference)
-        if curve.has_peaked and ahead > _PEAKED_AHEAD:
-            return Outlook(last, float(np.hypot(_PEAKED_SD, seed_sd)) * last)
-        log2_share = float(np.log2(curve.reach))
-        keep, climb, sd = (
-            float(np.interp(log2_share, _LOG2_SHARE, table))
-            for table in (_KEEP, _CLIMB, _RELATIVE_SD)
+    def mean(self, who: Indices, steps: Array) -> Array:
+        """Mean score of candidates at counts of steps."""
+        return self._weight_of_level @ self._by_level(who, steps)
+
+    def spread(self, who: Indices, steps: Array) -> Array:
+        """Standard deviation of the score, the level's uncertainty in it."""
+        by_level = self._by_level(who, steps)
+        between = self._weight_of_level @ (by_level - self._weight_of_level @ by_level) ** 2
+        return np.sqrt(between + (self.level * self.share_sd(who, steps)) ** 2)
+
+    def shares(self, who: Indices, steps: Array) -> Array:
+        """Mean of the shares of the level, at the level as it seems."""
+        weights = knot_weights(_log2(steps))
+        pull = self._weight_of_level @ self._pulls
+        return (
+            self._expected(who, weights)
+            + self._between(who, weights, self._who, self._weights) @ pull
         )
-        growth = keep * ahead + climb * gained
-        if reference.loss == curve.loss:
-            shared = reference is self._reference
-            level, level_sd = (self.level, self.level_sd) if shared else (_last(reference), 0.0)
-        else:
-            # The best of another loss: a lead over it early on is pace, not height.
-            level, level_sd = self.level, self.level_sd
-            growth = min(0.0, growth) - _GAP * sd
-        mean = level * float(np.exp(growth))
-        mean = min(max(last, mean), METRIC_MAX)
-        return Outlook(mean, mean * float(np.hypot(sd, seed_sd)), level_sd)
 
-    def path(self, curve: Curve, outlook: Outlook, shares: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation on the way: measured, then growing to the outlook."""
-        last, reach = float(curve.values[-1]), curve.reach
-        measured = shares <= reach
-        if reach >= 1.0:
-            mean = curve.at(np.minimum(shares, 1.0))
-            return mean, outlook.sd * np.ones_like(mean)
-        grown, _ = _grow(curve, np.append(np.maximum(shares, reach), 1.0))
-        rise = (grown - last) / max(float(grown[-1]) - last, _TINY)
-        ahead = last + (outlook.mean - last) * np.clip(rise[:-1], 0.0, 1.0)
-        to_go = np.log(np.maximum(shares, reach) / reach) / -np.log(reach)
-        mean = np.where(measured, np.nan_to_num(curve.at(np.minimum(shares, reach))), ahead)
-        sd = np.where(measured, SEED_SD * mean, np.hypot(SEED_SD * mean, outlook.sd * to_go**0.5))
+    def share_covariance(
+        self, who: Indices, steps: Array, whom: Indices, their_steps: Array
+    ) -> Array:
+        """Posterior covariance of shares of the level, [points, their points]."""
+        ours, theirs = knot_weights(_log2(steps)), knot_weights(_log2(their_steps))
+        known = self._explained(who, ours).T @ self._explained(whom, theirs)
+        return self._between(who, ours, whom, theirs) - known
+
+    def share_sd(self, who: Indices, steps: Array) -> Array:
+        """Standard deviation of the share of the level."""
+        weights = knot_weights(_log2(steps))
+        variance = self._own_variance(weights) - (self._explained(who, weights) ** 2).sum(0)
+        return np.sqrt(np.maximum(variance, _JITTER))
+
+    def draws(self, who: Indices, steps: Array, n: int, seed: int) -> Array:
+        """Joint draws of scores, [n, points]."""
+        covariance = self.share_covariance(who, steps, who, steps)
+        covariance[np.diag_indices_from(covariance)] += 10 * _JITTER
+        factor = np.linalg.cholesky(covariance)
+        generator = np.random.default_rng(seed)
+        which = generator.choice(len(self._levels), size=n, p=self._weight_of_level)
+        noise = generator.standard_normal((n, len(who))) @ factor.T
+        shares = self._shares_by_level(who, steps)[which] + noise
+        return _scores(shares, self._levels[which, None])
+
+    def path(self, index: int, steps: Array) -> tuple[Array, Array]:
+        """Score on the way and its standard deviation."""
+        sd = self.spread(np.full(len(steps), index), steps)
+        curve = self._curves.get(index)
+        mean = self.paths(np.array([index]), steps[None, :])[0]
+        if curve is not None:
+            seed_sd = SEED_SD / math.sqrt(curve.n_seeds)
+            sd = np.where(steps <= curve.reach * _TOLERANCE, seed_sd * mean, sd)
         return mean, sd
 
-    def _against(self, curve: Curve, reference: Curve) -> tuple[float, float]:
-        """log of its value over the reference's where it stands, and what it gained lately."""
-        ours, theirs = curve.at(self._knots), reference.at(self._knots)
-        both = np.isfinite(ours) & (np.nan_to_num(theirs) > 0)
-        if not both.any():
-            return 0.0, 0.0
-        last = int(np.flatnonzero(both)[-1])
-        ahead = _log_ratio(ours[last], theirs[last])
-        before = last - _KNOTS_PER_DOUBLING
-        if before < 0 or not both[before] or ours[before] <= 0:
-            return ahead, 0.0
-        gained = ahead - _log_ratio(ours[before], theirs[before])
-        return ahead, float(np.clip(gained, -_GAINED_AT_MOST, _GAINED_AT_MOST))
+    def paths(self, who: Indices, steps: Array) -> Array:
+        """Scores of candidates at rising counts of steps, [candidates, points].
+
+        Measured as far as they are; best-so-far never falls, so neither does a path.
+        """
+        flat = np.repeat(who, steps.shape[1])
+        found = self.mean(flat, steps.ravel()).reshape(steps.shape)
+        for row, index in enumerate(who):
+            if (curve := self._curves.get(int(index))) is not None:
+                ahead = np.maximum(found[row], curve.scores[-1])
+                is_measured = steps[row] <= curve.reach * _TOLERANCE
+                found[row] = np.where(is_measured, curve.at(steps[row]), ahead)
+        return np.minimum(np.maximum.accumulate(found, axis=1), METRIC_MAX)
+
+    def _weighed(self, scores: Array) -> tuple[Array, Array, Array]:
+        """Levels, what each counts for, and how the points pull the forecast at each."""
+        prior = self._prior
+        if not len(scores):
+            at = np.linspace(-_LEVELS_WITHIN_SD, _LEVELS_WITHIN_SD, _LEVELS)
+            weights = np.exp(-0.5 * at**2)
+            levels = np.exp(prior.level + prior.level_sd * at)
+            return levels, weights / weights.sum(), np.zeros((_LEVELS, 0))
+        top = float(scores.max())
+        levels = np.geomspace(0.7 * top, 20.0 * top, 4 * _LEVELS)
+        shares = (scores / levels[:, None]) ** POWER
+        white = (shares - self._expected(self._who, self._weights)) @ self._whiten.T
+        log_weight = (
+            -0.5 * (white**2).sum(1) * _TEMPER
+            - 0.5 * ((np.log(levels) - prior.level) / prior.level_sd) ** 2
+        )
+        log_weight -= POWER * _TEMPER * len(scores) * np.log(levels)
+        weights = np.exp(log_weight - log_weight.max())
+        keep = weights > 1e-4
+        weights = weights[keep] / weights[keep].sum()
+        return levels[keep], weights, white[keep] @ self._whiten
+
+    def _by_level(self, who: Indices, steps: Array) -> Array:
+        """[levels, points]: mean scores."""
+        return _scores(self._shares_by_level(who, steps), self._levels[:, None])
+
+    def _shares_by_level(self, who: Indices, steps: Array) -> Array:
+        weights = knot_weights(_log2(steps))
+        seen = self._between(self._who, self._weights, who, weights)
+        return self._expected(who, weights) + self._pulls @ seen
+
+    def _expected(self, who: Indices, weights: Array) -> Array:
+        return (self._prior.mean[who] * weights).sum(1)
+
+    def _between(self, who: Indices, weights: Array, whom: Indices, theirs: Array) -> Array:
+        """Prior covariance of shares, [points, their points]."""
+        total = np.zeros((len(who), len(whom)))
+        for effect in EFFECTS:
+            group = self._groups[effect]
+            shared = weights @ self._covariances[effect] @ theirs.T
+            total += shared * (group[who][:, None] == group[whom][None, :])
+        return total
+
+    def _own_variance(self, weights: Array) -> Array:
+        return sum(
+            ((weights @ self._covariances[effect]) * weights).sum(1) for effect in EFFECTS
+        ) + np.zeros(len(weights))
+
+    def _explained(self, who: Indices, weights: Array) -> Array:
+        """[measured points, points]: what the measured points tell of these."""
+        return self._whiten @ self._between(self._who, self._weights, who, weights)
 
 
-def _log_ratio(ours: float, theirs: float) -> float:
-    """log(ours / theirs); a curve that is still flat is a hundredth, not zero."""
-    return float(np.log(max(ours, 0.01 * theirs, _TINY) / max(theirs, _TINY)))
+_TEMPER = 0.5  # points of one task agree more than their covariance says
 
 
-def _last(curve: Curve) -> float:
-    return float(curve.values[-1])
+def _scores(shares: Array, levels: Array) -> Array:
+    """What shares of a level are as scores."""
+    return np.minimum(levels * np.maximum(shares, _LEAST_SHARE) ** (1 / POWER), METRIC_MAX)
 
 
-def _end(curve: Curve) -> tuple[float, float]:
-    """Mean and sd of where a curve ends by itself."""
-    if curve.reach >= 1.0:
-        return max(_last(curve), _TINY), 0.0
-    mean, sd = _grow(curve, np.array([1.0]))
-    return max(float(mean[0]), _TINY), float(sd[0])
-
-
-def _grow(curve: Curve, shares: Array) -> tuple[Array, Array]:
-    """Mean and sd of a single curve at later shares, by a bank of growth curves.
-
-    A x^k / (1 + x^k) saturates slowly (Hill), A (1 - exp(-x^k)) fast (Weibull), x = share / tau.
-    Each is weighted by how well it explains the points, its amplitude A updated in closed form.
-    """
-    t, y = curve.shares, curve.values
-    last = max(float(y[-1]), _TINY)
-    shape = _shapes(t)
-    precision = _TEMPER * np.sqrt(t / t[-1]) / (_NOISE * last) ** 2
-    prior_mean = last * max(1.0, 1.0 / t[-1]) ** _GROWTH
-    prior_precision = (_GROWTH_SD * prior_mean) ** -2
-    posterior_precision = prior_precision + (shape**2 * precision).sum(1)
-    weighted = prior_precision * prior_mean + (shape * precision * y).sum(1)
-    amplitude = weighted / posterior_precision
-    log_evidence = 0.5 * (
-        np.log(prior_precision / posterior_precision) + weighted**2 / posterior_precision
+def _points(curves: dict[int, Curve]) -> tuple[Indices, Array, Array, Array]:
+    """The measured points that are told: candidate, log2 steps, score, its relative noise."""
+    who: list[int] = []
+    log2_steps: list[float] = []
+    scores: list[float] = []
+    noise: list[float] = []
+    for index, curve in curves.items():
+        for share in _READ_BACK:
+            steps = share * curve.reach
+            if share < 1.0 and steps < curve.steps[0]:
+                break
+            who.append(index)
+            log2_steps.append(math.log2(max(1.0, steps)))
+            scores.append(float(curve.at(steps)))
+            noise.append(SEED_SD / math.sqrt(curve.n_seeds))
+    return (
+        np.array(who, dtype=np.int64),
+        np.array(log2_steps),
+        np.array(scores),
+        np.array(noise),
     )
-    log_weight = log_evidence + _log_prior()
-    weight = np.exp(log_weight - log_weight.max())
-    weight /= weight.sum()
-    ratio = _shapes(shares)
-    # What a shape has not explained at the last point is carried along; best-so-far never falls.
-    paths = np.clip(amplitude[:, None] * (ratio - shape[:, -1:]) + y[-1], y[-1], METRIC_MAX)
-    mean = weight @ paths
-    spread = weight @ (paths - mean) ** 2 + weight @ (ratio**2 / posterior_precision[:, None])
-    to_go = np.log(np.maximum(shares / t[-1], 1.0))
-    return mean, np.sqrt(spread + (_MISFIT_SD * last) ** 2 * to_go)
 
 
-def _shapes(t: Array) -> Array:
-    """[shapes, points]: all Hill curves, then all Weibull curves."""
-    k, tau = (a.reshape(-1, 1) for a in np.meshgrid(_STEEPNESS, _HALF_TIMES))
-    power = (t[None, :] / tau) ** k
-    return np.concatenate([power / (1.0 + power), -np.expm1(-power)])
+def _numbered(groups: Sequence[object]) -> Indices:
+    numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    return np.array([numbers[g] for g in groups], dtype=np.int64)
 
 
-def _log_prior() -> Array:
-    tau = np.tile(np.meshgrid(_STEEPNESS, _HALF_TIMES)[1].ravel(), 2)
-    distance = (np.log10(tau) - _LOG10_HALF_TIME) / _LOG10_HALF_TIME_SD
-    return -0.5 * distance**2
+def _remembered() -> Array:
+    return np.exp(-np.abs(KNOTS[:, None] - KNOTS[None, :]) / _REMEMBERED_STEPS)
+
+
+def _log2(steps: Array) -> Array:
+    return np.log2(np.maximum(np.asarray(steps, dtype=float), 1.0))

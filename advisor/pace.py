@@ -1,4 +1,4 @@
-"""Pace: how a candidate moves towards its horizon - its rungs, its legs and what they take."""
+"""Pace: how a candidate moves towards its horizon - its legs and what they take."""
 
 from dataclasses import dataclass
 
@@ -35,14 +35,10 @@ class Pace:
     def horizon_seconds(self) -> float:
         return self.horizon_examples * self.seconds_per_example
 
-    def rungs(self, first_fraction: float) -> tuple[int, ...]:
-        """Example counts at which settings are compared: doublings up to the horizon."""
-        last = self._whole(self.horizon_examples)
-        rungs, fraction = {last}, first_fraction
-        while fraction < 1.0:
-            rungs.add(self._whole(last * fraction))
-            fraction *= 2
-        return tuple(sorted(rungs))
+    @property
+    def whole_horizon(self) -> int:
+        """Examples at the horizon, in whole batches."""
+        return max(1, -(-self.horizon_examples // self.batch_size)) * self.batch_size
 
     def leg(self, trial: Trial, start: int, until: int) -> Leg:
         """A leg with the curve's own checkpoints on the way."""
@@ -56,6 +52,3 @@ class Pace:
         """Wall-clock the leg should take on a device with nothing else to do."""
         train = (leg.until_examples - leg.from_examples) * self.seconds_per_example
         return START_SECONDS + train + self.evaluation_seconds * len(leg.checkpoints)
-
-    def _whole(self, examples: float) -> int:
-        return max(1, -(-int(examples) // self.batch_size)) * self.batch_size

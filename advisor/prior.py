@@ -1,124 +1,177 @@
-"""What similar tasks showed: stored profiles of other tasks, weighted by how alike the tasks are.
+"""What is expected of every candidate before anything is measured on the task.
 
-Metric levels differ between tasks far more than losses do, so what carries over is each
-candidate's value relative to the best of its own task at the same number of epochs.
+The mean curve is built of what all candidates have in common, what a loss adds and what its
+settings add, each the mean over the stored tasks by their similarity, shrunk by how much evidence
+there is of it. How far a task departs from the mean of the others, by what its candidates share, is
+measured on the stored tasks themselves, each set against the rest.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from advisor.curve import value_at
-from advisor.evidence import Profile
-from advisor.task import Metric, Task, TaskStatistics
+import numpy as np
 
-# One step of these in the logarithm (or the Gini index) halves the weight twice over: e^-1/2.
-_SCALES = {"classes": 1.5, "examples": 2.0, "positives": 1.5, "gini": 0.2, "dim": 1.5}
-_OTHER_METRIC = 0.6
-_OTHER_KIND = 0.8
-_RELATIVE_SD = 0.05
-_FOREIGN_SD = 0.25
-_LEVEL_SD = 0.5
-_FEW_SD = 0.3
-_SHORT_SD = 0.15  # per e-fold that the stored curve ends before the asked horizon
+from advisor.bank import EFFECTS, KNOTS, Array, Kin, StoredTask, Traits
+from advisor.evidence import Candidate, Profile
+from advisor.task import Task, TaskStatistics
 
+_LOSS_SHRINK, _SETTINGS_SHRINK = 0.3, 0.3
+_LEVEL_SD, _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD = 0.7, math.log(0.2), 1.2
+_TASKS_TO_LEARN_FROM = 3
 
-@dataclass(frozen=True)
-class PriorBelief:
-    """A candidate's score relative to the task's best, and where it comes from."""
-
-    relative: float
-    sd: float
-    profile_ids: tuple[str, ...]
+# Without enough stored tasks: a slow rise, and standard deviations around it at log2 steps.
+_RISE = ((0.0, 0.05), (4.0, 0.15), (8.0, 0.45), (12.0, 0.8), (24.0, 0.9))
+_BLIND = {
+    "task": ((0.0, 0.1), (6.0, 0.25), (12.0, 0.15), (24.0, 0.1)),
+    "loss": ((0.0, 0.05), (6.0, 0.12), (24.0, 0.12)),
+    "rate": ((0.0, 0.05), (6.0, 0.12), (24.0, 0.1)),
+    "decay": ((0.0, 0.02), (24.0, 0.04)),
+    "loss_rate": ((0.0, 0.03), (6.0, 0.08), (24.0, 0.07)),
+    "loss_rest": ((0.0, 0.01), (24.0, 0.03)),
+    "own": ((0.0, 0.01), (24.0, 0.03)),
+}
+_LEAST_SD = 0.01
+_TO_80_PERCENT = 1.2816
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Beliefs by candidate key, and the level of the task's best with its relative spread."""
+    """The mean curve of every candidate, and how far a task departs from it.
 
-    beliefs: dict[str, PriorBelief]
-    level: float | None
+    `mean`[candidates, KNOTS] is the score's share of the task's level, `sd` by effect are standard
+    deviations at KNOTS of what the task's candidates share beyond it. `level` is the log of the
+    best score to be expected.
+    """
+
+    mean: Array
+    sd: dict[str, Array]
+    level: float
     level_sd: float
-    task_names: tuple[str, ...]
+    profile_ids: tuple[tuple[str, ...], ...] = ()
+    is_founded: bool = False
+    """Whether it rests on stored profiles, and not on general shapes alone."""
 
 
-def prior(
-    task: Task, statistics: TaskStatistics, profiles: Sequence[Profile], horizon_epochs: float
-) -> Prior:
-    """Pool other tasks' profiles into a belief per candidate; empty without profiles."""
-    groups = [_Group(task, statistics, g, horizon_epochs) for g in _by_task(profiles)]
-    groups = [g for g in groups if g.best > 0]
-    gathered: dict[str, list[tuple[float, float, float, str]]] = {}
-    for group in groups:
-        for profile, value, short_sd in group.values:
-            spread = math.hypot(short_sd, group.few_sd)
-            entry = (group.weight, value / group.best, spread, profile.id or "")
-            gathered.setdefault(profile.candidate.key, []).append(entry)
-    same_metric = [g for g in groups if g.metric == task.metric]
-    total = sum(g.weight for g in same_metric)
-    return Prior(
-        beliefs={key: _pooled(entries) for key, entries in gathered.items()},
-        level=sum(g.weight * g.best for g in same_metric) / total if total else None,
-        level_sd=_LEVEL_SD * (1 - max((g.weight for g in same_metric), default=0.0)) + 0.05,
-        task_names=tuple(dict.fromkeys(g.name for g in groups)),
-    )
-
-
-class _Group:
-    """The profiles of one task, read at the asked horizon."""
+class Bank:
+    """The stored tasks that a prior rests on; without any it knows general shapes only."""
 
     def __init__(
-        self,
-        task: Task,
-        statistics: TaskStatistics,
-        profiles: Sequence[Profile],
-        horizon_epochs: float,
+        self, tasks: Sequence[StoredTask] = (), departures: dict[str, Array] | None = None
     ) -> None:
-        first = profiles[0]
-        self.name, self.metric = first.task_name, first.metric
-        self.weight = _weight(task, statistics, first)
-        self.values: list[tuple[Profile, float, float]] = []
-        examples = horizon_epochs * first.statistics.n_examples
+        """`departures` by effect are learnt from the tasks where they are not given."""
+        self.tasks = tuple(tasks)
+        if departures is not None:
+            self.departures = departures
+
+    @classmethod
+    def of(cls, profiles: Iterable[Profile]) -> "Bank":
+        """The tasks of these profiles; those that have learnt nothing are left out."""
+        groups: dict[tuple[str, str], list[Profile]] = {}
         for profile in profiles:
-            value = value_at(profile.curve, examples)
-            if value is not None:
-                score = Metric.parse(profile.metric).score(value)
-                missing = math.log(max(1.0, examples / max(1, profile.final_examples)))
-                self.values.append((profile, score, _SHORT_SD * missing))
-        self.best = max((score for _, score, _ in self.values), default=0.0)
-        # The best of few losses need not be near the best of all.
-        self.few_sd = _FEW_SD / max(1, len({p.candidate.loss for p in profiles}))
+            groups.setdefault((profile.task_fingerprint, profile.metric), []).append(profile)
+        stored = (StoredTask(group) for group in groups.values())
+        return cls([task for task in stored if task.is_usable])
+
+    def joined(self, profiles: Sequence[Profile]) -> "Bank":
+        """The same bank with the tasks of these profiles; how far tasks depart is kept."""
+        if not profiles:
+            return self
+        more = Bank.of(profiles).tasks
+        kept = self.departures if len(self.tasks) >= _TASKS_TO_LEARN_FROM else None
+        return Bank((*self.tasks, *more), kept)
+
+    @cached_property
+    def departures(self) -> dict[str, Array]:
+        """How far a task departs from what the others expect of it."""
+        return _departures(self.tasks)
+
+    def prior(
+        self, task: Task, statistics: TaskStatistics, candidates: Sequence[Candidate]
+    ) -> Prior:
+        """What is expected of these candidates of a task that is not among the stored ones."""
+        kin = [Kin.of(c) for c in candidates]
+        if not self.tasks:
+            mean = np.tile(_line(_RISE), (len(kin), 1))
+            return Prior(mean, _blind(), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
+        asked = Traits(task.kind, task.metric, statistics, task.model.embedding_dim)
+        level, level_sd = _level(asked, self.tasks)
+        return Prior(
+            mean=expected(kin, asked, self.tasks),
+            sd=self.departures,
+            level=level,
+            level_sd=level_sd,
+            profile_ids=tuple(tuple(s.ids[k] for s in self.tasks if k in s.ids) for k in kin),
+            is_founded=True,
+        )
 
 
-def _by_task(profiles: Iterable[Profile]) -> list[list[Profile]]:
-    groups: dict[str, list[Profile]] = {}
-    for profile in profiles:
-        groups.setdefault(profile.task_fingerprint, []).append(profile)
-    return list(groups.values())
+EMPTY_BANK = Bank()
 
 
-def _weight(task: Task, statistics: TaskStatistics, other: Profile) -> float:
-    theirs = other.statistics
-    distances = {
-        "classes": math.log(statistics.n_classes / theirs.n_classes),
-        "examples": math.log(statistics.n_examples / theirs.n_examples),
-        "positives": math.log(statistics.positives_per_row / theirs.positives_per_row),
-        "gini": statistics.class_gini - theirs.class_gini,
-        "dim": math.log(task.model.embedding_dim / other.embedding_dim),
+def expected(kin: Sequence[Kin], asked: Traits, stored: Sequence[StoredTask]) -> Array:
+    """[candidates, KNOTS]: what all share, what the loss adds and what the settings add."""
+    similar = [s.traits.similarity(asked) for s in stored]
+
+    def pooled(key: object, shrink: float) -> Array:
+        total, count = np.zeros(len(KNOTS)), np.full(len(KNOTS), shrink)
+        for task, weight in zip(stored, similar, strict=True):
+            if key in task.parts:
+                value, counts = task.parts[key]
+                total, count = total + weight * counts * value, count + weight * counts
+        return total / count
+
+    whole = pooled(None, 0.0)
+    of_loss = {loss: pooled(loss, _LOSS_SHRINK) for loss in dict.fromkeys(k.loss for k in kin)}
+    return np.array([whole + of_loss[k.loss] + pooled(k, _SETTINGS_SHRINK) for k in kin])
+
+
+def _departures(stored: Sequence[StoredTask]) -> dict[str, Array]:
+    if len(stored) < _TASKS_TO_LEARN_FROM:
+        return _blind()
+    found: dict[str, list[Array]] = {effect: [] for effect in EFFECTS}
+    for i, task in enumerate(stored):
+        others = [*stored[:i], *stored[i + 1 :]]
+        left = task.values - expected(task.kin, task.traits, others)
+        for effect in EFFECTS:
+            groups: dict[object, list[int]] = {}
+            for row, k in enumerate(task.kin):
+                groups.setdefault(k.groups[effect], []).append(row)
+            shared = {group: left[rows].mean(0) for group, rows in groups.items()}
+            for group, rows in groups.items():
+                left[rows] -= shared[group]
+            found[effect] += shared.values()
+    sd = {
+        effect: np.maximum(_spread(effect, values), _LEAST_SD) for effect, values in found.items()
     }
-    weight = math.exp(-0.5 * sum((d / _SCALES[name]) ** 2 for name, d in distances.items()))
-    if other.metric != task.metric:
-        weight *= _OTHER_METRIC
-    if other.kind != task.kind:
-        weight *= _OTHER_KIND
-    return weight
+    return sd
 
 
-def _pooled(entries: list[tuple[float, float, float, str]]) -> PriorBelief:
-    total = sum(w for w, *_ in entries) + 1e-12
-    mean = sum(w * r for w, r, *_ in entries) / total
-    between = sum(w * (r - mean) ** 2 for w, r, *_ in entries) / total
-    short_sd = sum(w * s for w, _, s, _ in entries) / total
-    foreign = _FOREIGN_SD * (1 - max(w for w, *_ in entries))
-    sd = math.sqrt(_RELATIVE_SD**2 + between + short_sd**2 + foreign**2)
-    return PriorBelief(mean, sd, tuple(i for *_, i in entries if i))
+def _spread(effect: str, values: list[Array]) -> Array:
+    """Standard deviation of departures; of what candidates do not share by their central 80%.
+
+    Losses that fail on a task fall far below what is expected of them, and none rises as far above
+    it: a spread that held the failures would promise gains that nobody has.
+    """
+    if effect == "task":
+        return np.sqrt(np.mean(np.square(values), axis=0))
+    return np.quantile(np.abs(values), 0.8, axis=0) / _TO_80_PERCENT
+
+
+def _blind() -> dict[str, Array]:
+    return {effect: _line(points) for effect, points in _BLIND.items()}
+
+
+def _line(points: tuple[tuple[float, float], ...]) -> Array:
+    at, values = zip(*points, strict=True)
+    return np.interp(KNOTS, at, values)
+
+
+def _level(asked: Traits, stored: Sequence[StoredTask]) -> tuple[float, float]:
+    """log of the best score to be expected, by tasks of the same metric, and its spread."""
+    logs = np.array([math.log(s.level) for s in stored])
+    weights = np.array([s.traits.similarity(asked) for s in stored])
+    mean = float(np.average(logs, weights=weights))
+    spread = float(np.average((logs - mean) ** 2, weights=weights)) ** 0.5
+    return mean, math.hypot(spread, _LEVEL_SD * (1.05 - float(weights.max())))

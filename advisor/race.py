@@ -1,16 +1,18 @@
 """Race: ask for the next leg, tell what came of it; a pure function of what it was told.
 
-First every loss opens the same number of settings, cheapest legs first, to a small share of its
-horizon; then `allocation` says what the next second is worth. It knows no clock: the seconds left
-come in with every ask.
+The next leg is the one with the greatest expected gain in the decision per second, by what the
+forecast says of all candidates together. It knows no clock: the seconds left come in with every
+ask.
 """
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from advisor.allocation import Contender, Option, options, quota
-from advisor.belief import Belief, beliefs, updated
+import numpy as np
+import numpy.typing as npt
+
+from advisor.allocation import Contender, Option, gains, options
+from advisor.belief import Belief, beliefs, curve_of
 from advisor.calibration import Prepared
 from advisor.curve import best_so_far, pooled
 from advisor.errors import TaskInvalidError
@@ -25,16 +27,17 @@ from advisor.evidence import (
     StepCost,
     Trial,
 )
-from advisor.pace import START_SECONDS, Pace
+from advisor.forecast import Curve, Forecast
+from advisor.pace import Pace
+from advisor.prior import EMPTY_BANK, Bank
 from advisor.value import Interval
 
-_OPENING_SHARE = 0.45  # of the budget, at most, for first legs
-_FIRST_FRACTIONS = (1 / 32, 1 / 64)  # of the horizon
-_SHORT_FRACTIONS = (1 / 128, 1 / 256, 1 / 512)  # where not even one setting a loss would fit
-_WAY_SHARE = 3.0  # of the budget, for all losses to their horizon: most are not worth it
-_STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
+Array = npt.NDArray[np.float64]
 
+_GAIN_AT_LEAST = 1e-5  # as a share of the best: below this nothing is worth its seconds
+_STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
+_BASELINE_SHARE = 0.1  # of the budget, at most, for a look at what the user trains with today
 
 
 @dataclass
@@ -56,7 +59,8 @@ class _Progress:
 class Race:
     """A race of trials for one prepared task on one device, leg by leg.
 
-    Raises TaskInvalidError where no loss of the space is feasible, with the reason of each.
+    `profiles` are those of other tasks, `bank` what is known besides them. Raises TaskInvalidError
+    where no loss of the space is feasible, with the reason of each.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Race:
         *,
         budget_seconds: float,
         profiles: Sequence[Profile] = (),
+        bank: Bank = EMPTY_BANK,
         seed: int = 0,
         max_seeds: int = 5,
     ) -> None:
@@ -77,28 +82,31 @@ class Race:
         self._profiles: dict[str, Profile] = {}
         self._leased: dict[str, Leg] = {}
         self._wall_seconds = self._expected_seconds = 1.0
-        start = beliefs(
-            prepared.task, prepared.statistics, space, (), profiles, prepared.device, costs
-        )
+        self._forecast: Forecast | None = None
+        start = beliefs(prepared.task, prepared.statistics, space, (), (), prepared.device, costs)
         self._start = {b.candidate.key: b for b in start}
+        self._keys = list(self._start)
+        self._number = {key: i for i, key in enumerate(self._keys)}
+        self._curves: dict[int, Curve] = {}
         batch_size = prepared.task.training.batch_size
         self._pace = {key: Pace.of(b, batch_size) for key, b in self._start.items()}
-        feasible = [b for b in self._start.values() if b.infeasible is None]
-        if not feasible:
-            reasons = {b.candidate.loss: b.infeasible for b in self._start.values()}
-            told = "; ".join(f"{loss} {reason}" for loss, reason in reasons.items())
+        if not any(b.infeasible is None for b in start):
+            told = "; ".join(f"{b.candidate.loss} {b.infeasible}" for b in start)
             raise TaskInvalidError(f"no loss is feasible: {told}")
-        self._first_fraction, self._opening = self._plan_opening(feasible, budget_seconds)
+        flat = [b.candidate for b in start]
+        self._prior = bank.joined(profiles).prior(prepared.task, prepared.statistics, flat)
+        self._baseline_seconds = _BASELINE_SHARE * budget_seconds
 
     def ask(self, seconds_left: float) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps."""
         leased = {leg.trial.candidate.key for leg in self._leased.values()}
-        free = [c for c in self._contenders() if c.belief.candidate.key not in leased]
-        leg = self._open_next(free, seconds_left)
-        for keep_all in (False, True):
-            if leg is None:
-                found = options(free, self._max_seeds, keep_all)
-                leg = self._best_leg(found, seconds_left)
+        contenders = self._contenders()
+        free = [c for c in contenders if self._key(c) not in leased]
+        leg = (
+            self._baseline_leg(free, seconds_left)
+            or self._best_leg(options(free, self._max_seeds), contenders, seconds_left)
+            or self._leader_leg(free, seconds_left)
+        )
         if leg is not None:
             self._leased[leg.id] = leg
         return leg
@@ -119,17 +127,23 @@ class Race:
         progress.outcome = report.outcome
         progress.curve = best_so_far(progress.measurements, self._metric)
         key = trial.candidate.key
-        self._profiles[key] = self._profile(self._start[key], self._trials[key])
+        start = self._start[key]
+        profile = self._profiles[key] = self._profile(start, self._trials[key])
+        if profile.curve:
+            self._curves[self._number[key]] = curve_of(profile, start.horizon_examples)
+            self._forecast = None
         self._wall_seconds += report.wall_seconds
         self._expected_seconds += self._pace[key].leg_seconds(report.leg)
 
     def leader(self) -> tuple[Candidate | None, float | None]:
         """The candidate with the best forecast now, and that forecast."""
-        measured = [b for b in self._beliefs() if b.level == "measured" and b.infeasible is None]
-        best = max(measured, key=lambda b: b.mean or 0.0, default=None)
-        if best is None or best.mean is None:
+        measured = [c for c in self._contenders() if c.index in self._curves]
+        if not measured:
             return None, None
-        return best.candidate, self._metric.value(best.mean)
+        mean, _ = self._at_horizon(measured)
+        best = int(mean.argmax())
+        candidate = self._start[self._key(measured[best])].candidate
+        return candidate, self._metric.value(float(mean[best]))
 
     def profiles(self) -> tuple[Profile, ...]:
         """What is known of every opened candidate, seeds pooled."""
@@ -137,17 +151,13 @@ class Race:
 
     def dropped(self) -> tuple[Trial, ...]:
         """Trials that will not go on: ended early, or beaten beyond their interval."""
-        contenders = self._contenders()
-        best = max((c.belief.mean or 0.0 for c in contenders if not c.is_out), default=0.0)
-        keys = {
-            c.belief.candidate.key
-            for c in contenders
-            if c.is_out or (c.belief.mean or 0.0) + _BEATEN_BY_SD * c.belief.sd < best
-        }
-        return tuple(p.trial for key in keys for p in self._trials.get(key, ()))
-
-    def _beliefs(self) -> list[Belief]:
-        return updated(tuple(self._start.values()), self.profiles())
+        out = {key for key, group in self._trials.items() if any(t.is_out for t in group)}
+        running = self._contenders()
+        if running:
+            mean, sd = self._at_horizon(running)
+            beaten = mean + _BEATEN_BY_SD * sd < mean.max()
+            out |= {self._key(c) for c, is_beaten in zip(running, beaten, strict=True) if is_beaten}
+        return tuple(p.trial for key in out for p in self._trials.get(key, ()))
 
     def _progress_of(self, trial: Trial) -> _Progress:
         mine = self._trials.setdefault(trial.candidate.key, [])
@@ -158,103 +168,87 @@ class Race:
         mine.sort(key=lambda progress: progress.trial.seed)
         return next(p for p in mine if p.trial.id == trial.id)
 
+    def _key(self, contender: Contender) -> str:
+        return self._keys[contender.index]
+
     def _contenders(self) -> list[Contender]:
-        return [self._contender(b) for b in self._beliefs() if b.infeasible is None]
+        """The candidates that may still be trained."""
+        found: list[Contender] = []
+        for key, start in self._start.items():
+            trials = self._trials.get(key, [])
+            if start.infeasible is None and not any(t.is_out for t in trials):
+                pace = self._pace[key]
+                found.append(
+                    Contender(
+                        index=self._number[key],
+                        examples=trials[0].examples if trials else 0,
+                        horizon_examples=pace.whole_horizon,
+                        n_seeds=len(trials),
+                        batch_size=pace.batch_size,
+                    )
+                )
+        return found
 
-    def _contender(self, belief: Belief) -> Contender:
-        key = belief.candidate.key
-        trials = self._trials.get(key, [])
-        return Contender(
-            belief=belief,
-            examples=trials[0].examples if trials else 0,
-            n_seeds=len(trials),
-            is_out=any(t.is_out for t in trials),
-            rungs=self._pace[key].rungs(self._first_fraction),
-        )
+    def _forecast_now(self) -> Forecast:
+        """Of all candidates, by what is told so far."""
+        if self._forecast is None:
+            flat = [b.candidate for b in self._start.values()]
+            self._forecast = Forecast(flat, self._prior, self._curves)
+        return self._forecast
 
-    def _plan_opening(
-        self, feasible: Sequence[Belief], budget_seconds: float
-    ) -> tuple[float, list[str]]:
-        """The most settings per loss, then the largest first fraction, that the budget bears.
+    def _at_horizon(self, contenders: Sequence[Contender]) -> tuple[Array, Array]:
+        """Mean and standard deviation of the score at the horizon, the level as it seems."""
+        who = np.array([c.index for c in contenders])
+        ends = np.array([c.horizon_examples / c.batch_size for c in contenders])
+        forecast = self._forecast_now()
+        return forecast.mean(who, ends), forecast.level * forecast.share_sd(who, ends)
 
-        A setting fewer rather than a first leg that tells nothing, most of which is the start of
-        its child, and rather than settings that cannot go on. Replayed on ML-100K with 12 losses
-        (60, 120 and 180 s, 8 worlds each): mean regret 0.7%, without the second rule 1.4%.
-        """
-        allowed, way = _OPENING_SHARE * budget_seconds, _WAY_SHARE * budget_seconds
-        most = max(len(group) for group in self._space.values())
-        for fractions in (_FIRST_FRACTIONS, _SHORT_FRACTIONS):
-            for n_open in range(most, 0, -1):
-                opening = self._opening_order(feasible, n_open)
-                for fraction in fractions:
-                    if n_open > 1 and self._way_seconds(opening, fraction) > way:
-                        continue
-                    if sum(self._opening_seconds(key, fraction) for key in opening) <= allowed:
-                        return fraction, opening
-        return _SHORT_FRACTIONS[-1], self._opening_order(feasible, 1)
-
-    def _way_seconds(self, opening: Sequence[str], fraction: float) -> float:
-        """Seconds of these settings on their way to the horizon, fewer of a loss at each rung."""
-        by_loss: dict[str, list[str]] = {}
-        for key in opening:
-            by_loss.setdefault(self._start[key].candidate.loss, []).append(key)
-        total = 0.0
-        for keys in by_loss.values():
-            pace = self._pace[keys[0]]
-            trial = Trial(candidate=self._start[keys[0]].candidate, seed=self._seed)
-            ends = itertools.pairwise((0, *pace.rungs(fraction)))
-            legs = [pace.leg_seconds(pace.leg(trial, start, end)) for start, end in ends]
-            total += sum(quota(len(keys), i) * seconds for i, seconds in enumerate(legs))
-        return total
-
-    def _opening_seconds(self, key: str, fraction: float) -> float:
-        pace = self._pace[key]
-        trial = Trial(candidate=self._start[key].candidate, seed=self._seed)
-        return pace.leg_seconds(pace.leg(trial, 0, pace.rungs(fraction)[0]))
-
-    def _opening_order(self, feasible: Sequence[Belief], n_open: int) -> list[str]:
-        """Keys in opening order: setting by setting, in each round the cheapest loss first."""
-        order: list[tuple[int, float, str]] = []
-        for loss in self._space:
-            mine = [b for b in feasible if b.candidate.loss == loss]
-            # What similar tasks showed goes first; without that, the order of the search space.
-            mine.sort(key=lambda b: -(b.mean or 0.0))
-            order += [(i, b.horizon_seconds, b.candidate.key) for i, b in enumerate(mine[:n_open])]
-        return [key for _, _, key in sorted(order)]
-
-    def _open_next(self, free: Sequence[Contender], seconds_left: float) -> Leg | None:
-        by_key = {c.belief.candidate.key: c for c in free}
-        for key in self._opening:
-            contender = by_key.get(key)
-            if contender is None or contender.is_out or contender.examples:
-                continue
-            trial = Trial(candidate=contender.belief.candidate, seed=self._seed)
-            leg = self._pace[key].leg(trial, 0, contender.rungs[0])
-            if self._leg_seconds(leg) <= seconds_left:
+    def _baseline_leg(self, free: Sequence[Contender], seconds_left: float) -> Leg | None:
+        """A look at the baseline, if the user names its settings: the gain over it is asked for."""
+        baseline = self._prepared.task.baseline
+        if not baseline.settings or not self._profiles:
+            return None
+        for contender in free:
+            candidate = self._start[self._key(contender)].candidate
+            is_it = baseline.settings.items() <= candidate.settings.items()
+            if candidate.loss == baseline.loss and is_it and not contender.examples:
+                shortest = options([contender], self._max_seeds)[0]
+                leg = self._fitting(shortest, min(seconds_left, self._baseline_seconds))
                 return leg
         return None
 
-    def _best_leg(self, found: Sequence[Option], seconds_left: float) -> Leg | None:
-        """The affordable leg with the greatest gain per second of the way to its horizon."""
-        for option in sorted(found, key=self._worth, reverse=True):
-            leg = self._fitting(option, seconds_left)
-            if leg is not None:
-                return leg
-        return None
+    def _best_leg(
+        self, found: list[Option], contenders: Sequence[Contender], seconds_left: float
+    ) -> Leg | None:
+        """The affordable leg with the greatest expected gain per second."""
+        fitting = [(o, leg) for o in found if (leg := self._fitting(o, seconds_left))]
+        if not fitting:
+            return None
+        asked = [replace(o, until_examples=leg.until_examples) for o, leg in fitting]
+        gain = gains(asked, contenders, self._forecast_now())
+        seconds = np.array([self._leg_seconds(leg) for _, leg in fitting])
+        best = int((gain / seconds).argmax())
+        return fitting[best][1] if gain[best] > _GAIN_AT_LEAST else None
 
-    def _worth(self, option: Option) -> float:
-        pace = self._pace[option.contender.belief.candidate.key]
-        to_go = max(1, pace.horizon_examples - option.from_examples)
-        return option.gain / (START_SECONDS + to_go * pace.seconds_per_example)
+    def _leader_leg(self, free: Sequence[Contender], seconds_left: float) -> Leg | None:
+        """Where nothing changes the decision any more: how good is what it names?"""
+        if not free:
+            return None
+        mean, _ = self._at_horizon(free)
+        leader = free[int(mean.argmax())]
+        if leader.is_at_horizon:
+            return None
+        return self._fitting(options([leader], self._max_seeds)[-1], seconds_left)
 
     def _fitting(self, option: Option, seconds_left: float) -> Leg | None:
         """The option's leg, cut at the last checkpoint that fits; half a further seed is none."""
-        candidate = option.contender.belief.candidate
+        key = self._key(option.contender)
+        candidate, pace = self._start[key].candidate, self._pace[key]
         trial = Trial(candidate=candidate, seed=self._seed + option.seed_index)
-        leg = self._pace[candidate.key].leg(trial, option.from_examples, option.until_examples)
-        for n in range(len(leg.checkpoints), 0, -1):
-            if option.seed_index and n < len(leg.checkpoints):
-                return None
+        leg = pace.leg(trial, option.from_examples, option.until_examples)
+        if self._leg_seconds(leg) <= seconds_left:
+            return leg
+        for n in range(0 if option.seed_index else len(leg.checkpoints) - 1, 0, -1):
             shorter = leg.model_copy(update={"checkpoints": leg.checkpoints[:n]})
             if self._leg_seconds(shorter) <= seconds_left:
                 return shorter

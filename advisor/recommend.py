@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
-from advisor.belief import Belief, beliefs, curve_of
+import numpy as np
+
+from advisor.belief import Belief, beliefs
 from advisor.calibration import Prepared
 from advisor.card import Consistency
 from advisor.catalogue import known_loss
-from advisor.decision import Decision, Entry, decide
+from advisor.decision import Array, Decision, Entry, decide, draws_of
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.explanation import entry_reasons, next_experiment, reasons, warnings
-from advisor.forecast import TO_80_PERCENT
+from advisor.prior import EMPTY_BANK, Bank
 from advisor.recommendation import ForecastPoint, RankedCandidate, Recommendation
 from advisor.search_space import candidates
 from advisor.task import Metric, Task
@@ -27,10 +29,12 @@ def recommend(
     prepared: Prepared | None = None,
     costs: Sequence[StepCost] = (),
     elapsed_seconds: float = 0.0,
+    bank: Bank = EMPTY_BANK,
 ) -> Recommendation:
     """Answer from theory and from stored `profiles` of this and other tasks; trains nothing.
 
-    `prepared` says which profiles are of this very task (the first of a candidate counts).
+    `prepared` says which profiles are of this very task (the first of a candidate counts). `bank`
+    is what is known of other tasks besides, as `advisor.shipped.shipped_bank()`.
     Raises TaskInvalidError without statistics, or where no loss is feasible.
     """
     statistics = prepared.statistics if prepared else task.statistics
@@ -38,13 +42,14 @@ def recommend(
         raise TaskInvalidError("statistics: the size of the task is not known; give its statistics")
     own, others = _own_and_others(profiles, prepared)
     space = _with_measured(task, candidates(task, statistics), own)
-    believed = beliefs(task, statistics, space, own, others, device, costs)
+    believed = beliefs(task, statistics, space, own, others, device, costs, bank)
     _check_feasible(believed)
-    decision = decide(believed, task.trade)
+    draws = draws_of(believed)
+    decision = decide(believed, draws, task.trade)
     if decision.expected_regret is None:
         decision = _theory_first(decision, task)
     best = decision.entries[0]
-    gain = _gain_over_baseline(task, decision, believed)
+    gain = _gain_over_baseline(task, decision, believed, draws)
     return Recommendation(
         task=task,
         device_id=device.id if device else None,
@@ -123,7 +128,8 @@ def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
     belief = entry.belief
     metric = task.parsed_metric
     measured, curve = (
-        tuple(_in_unit(point, metric) for point in points) for points in curve_of(belief)
+        tuple(_in_unit(point, metric) for point in points)
+        for points in (belief.measured, belief.curve)
     )
     own_id = belief.profile.id if belief.profile else None
     return RankedCandidate(
@@ -149,18 +155,16 @@ def _in_unit(point: ForecastPoint, metric: Metric) -> ForecastPoint:
 
 
 def _gain_over_baseline(
-    task: Task, decision: Decision, believed: Sequence[Belief]
+    task: Task, decision: Decision, believed: Sequence[Belief], draws: Array
 ) -> Interval | None:
     """The metric won by changing from the baseline, as an 80% interval; None if it is unknown."""
     best, baseline = decision.entries[0].belief, _baseline(task, decision, believed)
     if best.mean is None or baseline is None or baseline.mean is None:
         return None
-    if baseline.candidate.key == best.candidate.key:
-        return Interval(low=0.0, mean=0.0, high=0.0)
-    mean = best.mean - baseline.mean
-    half = TO_80_PERCENT * (best.sd**2 + baseline.sd**2) ** 0.5
-    won = Interval(low=mean - half, mean=mean, high=mean + half)
-    return task.parsed_metric.gain(won, baseline.mean)
+    keys = [b.candidate.key for b in believed]
+    ours, theirs = (draws[:, keys.index(b.candidate.key)] for b in (best, baseline))
+    low, mean, high = (float(q) for q in np.quantile(ours - theirs, (0.1, 0.5, 0.9)))
+    return task.parsed_metric.gain(Interval(low=low, mean=mean, high=high), baseline.mean)
 
 
 def _baseline(task: Task, decision: Decision, believed: Sequence[Belief]) -> Belief | None:

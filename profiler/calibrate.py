@@ -13,10 +13,12 @@ from advisor.cost import shape_of
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost
 from advisor.gradient_words import with_diagnoses
+from advisor.prior import Bank
 from advisor.race import Race
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from advisor.search_space import candidates, possible
+from advisor.shipped import shipped_bank
 from advisor.task import Task
 from profiler.diagnose_in_child import diagnose_leaders
 from profiler.isolation import ChildFailedError, start_server
@@ -54,6 +56,7 @@ def calibrate(
     told: Sequence[LegReport] = (),
     probed: Sequence[StepCost] = (),
     profiles: Sequence[Profile] = (),
+    bank: Bank | None = None,
     spent_seconds: float = 0.0,
     should_stop: Callable[[], bool] = lambda: False,
     seed: int = 0,
@@ -61,7 +64,8 @@ def calibrate(
     """Race the task's candidates for `budget_seconds` of wall-clock and answer.
 
     `told` and `probed` are what is known of this task and device already and is not paid again;
-    `profiles` are those of other tasks; `spent_seconds` is what this calibration used before it
+    `profiles` are those of other tasks, `bank` what is known besides them, by default what comes
+    with the program; `spent_seconds` is what this calibration used before it
     was interrupted. When `should_stop` turns true it answers with what it knows. `seed` is that of
     the first trial of every candidate.
     Raises DataInvalidError, UnknownLossError and TaskInvalidError before anything is trained, the
@@ -85,6 +89,7 @@ def calibrate(
     task = prepared.task
     on_event(DataPrepared(prepared=prepared))
     space = candidates(task, prepared.statistics)
+    known = shipped_bank() if bank is None else bank
     # A probe that failed may go well the next time, with more memory or less to do beside it.
     costs = [cost for cost in probed if cost.outcome == "completed"]
     for cost in _probe_missing(
@@ -97,6 +102,7 @@ def calibrate(
         space,
         costs,
         profiles=profiles,
+        bank=known,
         budget_seconds=race_seconds_left(),
         seed=seed,
     )
@@ -119,6 +125,7 @@ def calibrate(
         prepared=prepared,
         costs=costs,
         elapsed_seconds=elapsed_seconds(),
+        bank=known,
     )
     if not should_stop():
         found = diagnose_leaders(

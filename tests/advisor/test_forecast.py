@@ -3,128 +3,125 @@
 import numpy as np
 import pytest
 
-from advisor.forecast import SEED_SD, Curve, Field
+from advisor.evidence import Candidate
+from advisor.forecast import SEED_SD, Curve, Forecast
+from advisor.prior import Bank, Prior
+from tests.advisor.worlds import STATISTICS, task
 
-HORIZON = 1_000_000.0
+HORIZON_STEPS = 4096.0
+RATES = (0.001, 0.003, 0.01)
+CANDIDATES = tuple(
+    Candidate(loss=loss, settings={"learning_rate": rate, "weight_decay": 1e-5})
+    for loss in ("softmax", "rg2", "bpr")
+    for rate in RATES
+)
 
 
-def curve(reach: float, final: float = 0.3, tau: float = 0.05, k: float = 1.2) -> Curve:
-    """A saturating curve measured up to a share of its horizon."""
-    t = np.geomspace(HORIZON / 1000, reach * HORIZON, 12)
-    values = final * (1 + tau**k) / (1 + (tau * HORIZON / t) ** k)
-    return Curve.of(t.tolist(), values.tolist(), HORIZON)
+def curve(reach: float, final: float = 0.3, half: float = 200.0, n_seeds: int = 1) -> Curve:
+    """A saturating curve measured up to a share of the horizon."""
+    steps = np.geomspace(4.0, reach * HORIZON_STEPS, 16)
+    shape = (1 + half / HORIZON_STEPS) / (1 + half / steps)
+    return Curve(steps, final * shape, n_seeds)
 
 
-def flat(reach: float, value: float) -> Curve:
-    t = np.geomspace(HORIZON / 1000, reach * HORIZON, 8)
-    return Curve.of(t.tolist(), [value] * 8, HORIZON)
+def blind() -> Prior:
+    """What is expected without any stored profile."""
+    return Bank().prior(task(), STATISTICS, CANDIDATES)
+
+
+def forecast(curves: dict[int, Curve]) -> Forecast:
+    return Forecast(CANDIDATES, blind(), curves)
+
+
+def end(seen: Forecast, index: int) -> tuple[float, float]:
+    """Mean score at the horizon, and its standard deviation relative to the level."""
+    who, steps = np.array([index]), np.array([HORIZON_STEPS])
+    return float(seen.mean(who, steps)[0]), float(seen.share_sd(who, steps)[0])
+
+
+def test_without_any_curve_the_prior_speaks_for_all_alike() -> None:
+    seen = forecast({})
+    ends = [end(seen, i) for i in range(len(CANDIDATES))]
+    assert len({round(mean, 9) for mean, _ in ends}) == 1
+    assert all(sd > 0.1 for _, sd in ends)
 
 
 def test_a_candidate_at_its_horizon_is_its_measurement() -> None:
-    done = curve(1.0)
-    seen = Field([done]).outlook(done, n_seeds=1)
-    assert seen.mean == pytest.approx(0.3)
-    assert seen.sd == pytest.approx(SEED_SD * 0.3)
+    mean, sd = end(forecast({0: curve(1.0)}), 0)
+    assert mean == pytest.approx(0.3, rel=0.005)
+    assert sd <= SEED_SD
 
 
 def test_further_seeds_narrow_what_was_measured() -> None:
-    done = curve(1.0)
-    one, four = (Field([done]).outlook(done, n) for n in (1, 4))
-    assert four.sd == pytest.approx(one.sd / 2)
+    one, four = (end(forecast({0: curve(1.0, n_seeds=n)}), 0)[1] for n in (1, 4))
+    assert four < 0.7 * one
 
 
 def test_the_interval_narrows_as_the_curve_comes_closer() -> None:
     leader = curve(1.0)
-    relative = []
-    for reach in (0.02, 0.1, 0.3, 0.9):
-        rival = curve(reach)
-        seen = Field([leader, rival]).outlook(rival, 1)
-        relative.append(seen.sd / seen.mean)
-    assert relative == sorted(relative, reverse=True)
-    assert relative[-1] < relative[0] / 3
+    spreads = [end(forecast({0: leader, 3: curve(reach)}), 3)[1] for reach in (0.02, 0.1, 0.3, 0.9)]
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[-1] < spreads[0] / 2
 
 
 @pytest.mark.parametrize("reach", [0.02, 0.05, 0.1, 0.3, 0.6])
-def test_the_level_lies_within_three_standard_deviations_of_the_truth(reach: float) -> None:
-    field = Field([curve(reach), curve(reach, final=0.2)])
-    assert abs(field.level - 0.3) < 3 * field.level_sd * field.level
+def test_the_truth_lies_within_three_standard_deviations(reach: float) -> None:
+    mean, sd = end(forecast({0: curve(reach), 3: curve(reach, final=0.2)}), 0)
+    assert abs(0.3 - mean) < 3 * sd * 0.3
 
 
 @pytest.mark.parametrize("reach", [0.02, 0.1, 0.5])
-def test_the_better_curve_at_the_same_share_is_forecast_better(reach: float) -> None:
-    better, worse = curve(reach, final=0.3), curve(reach, final=0.2)
-    field = Field([better, worse])
-    assert field.outlook(better, 1).mean > field.outlook(worse, 1).mean
+def test_the_better_curve_at_the_same_steps_is_forecast_better(reach: float) -> None:
+    seen = forecast({0: curve(reach, final=0.3), 3: curve(reach, final=0.2)})
+    assert end(seen, 0)[0] > end(seen, 3)[0]
 
 
 def test_early_differences_fade_and_late_ones_stay() -> None:
-    """A curve at half the leader's value: nearly level early on, nearly half late."""
-    leader = curve(1.0)
-    shares = []
-    for reach in (0.01, 0.9):
-        rival = curve(reach, final=0.15)
-        shares.append(Field([leader, rival]).outlook(rival, 1).mean / 0.3)
-    assert shares[0] > 0.75
-    assert 0.5 <= shares[1] < 0.6
+    """A curve at half the leader's value: nearer to it when seen early than when seen late."""
+    shares = [
+        end(forecast({0: curve(1.0), 3: curve(reach, final=0.15)}), 3)[0] / 0.3
+        for reach in (0.01, 0.9)
+    ]
+    assert shares[0] > shares[1] + 0.1
+    assert 0.45 <= shares[1] < 0.6
 
 
-def test_a_forecast_is_never_below_the_best_so_far() -> None:
-    rival = curve(0.5)
-    outlook = Field([curve(1.0, final=0.1), rival]).outlook(rival, 1)
-    assert outlook.mean >= rival.values[-1]
+def test_what_one_rate_shows_moves_the_others_of_its_loss_more_than_those_of_other_losses() -> None:
+    before = forecast({0: curve(0.2)})
+    after = forecast({0: curve(0.2), 4: curve(0.2, final=0.45)})
+    sibling, stranger = (end(after, i)[0] / end(before, i)[0] for i in (3, 6))
+    assert sibling > stranger
+
+
+def test_draws_of_candidates_go_together_as_far_as_they_are_alike() -> None:
+    seen = forecast({0: curve(0.1)})
+    who = np.array([3, 4, 6])
+    drawn = seen.draws(who, np.full(3, HORIZON_STEPS), 4000, seed=0)
+    together = np.corrcoef(drawn.T)
+    assert together[0, 1] > together[0, 2] > 0.1
+
+
+def test_draws_have_the_mean_and_the_spread_that_are_told() -> None:
+    seen = forecast({0: curve(1.0), 3: curve(0.3)})
+    who, ends = np.array([0, 3]), np.full(2, HORIZON_STEPS)
+    drawn = seen.draws(who, ends, 20_000, seed=1)
+    assert drawn.mean(0) == pytest.approx(seen.mean(who, ends), rel=0.02)
+    assert drawn.std(0) == pytest.approx(seen.spread(who, ends), rel=0.1)
 
 
 def test_the_path_keeps_the_measured_points_and_never_falls() -> None:
     rival = curve(0.1)
-    field = Field([curve(0.4), rival])
-    outlook = field.outlook(rival, 1)
-    shares = np.concatenate([rival.shares, np.geomspace(0.1, 1.0, 30)])
-    mean, sd = field.path(rival, outlook, shares)
-    assert mean[: len(rival.shares)] == pytest.approx(rival.values, rel=1e-3)
+    seen = forecast({0: curve(0.4), 3: rival})
+    steps = np.concatenate([rival.steps, np.geomspace(rival.reach, HORIZON_STEPS, 30)])
+    mean, sd = seen.path(3, steps)
+    assert mean[: len(rival.steps)] == pytest.approx(rival.scores, rel=1e-3)
     assert (np.diff(mean) >= -1e-9).all()
-    assert mean[-1] == pytest.approx(outlook.mean)
-    assert sd[-1] >= outlook.sd
+    assert sd[-1] > sd[0]
 
 
 def test_a_curve_that_is_still_flat_is_not_written_off() -> None:
-    late = flat(1 / 60, 0.004)
-    seen = Field([curve(1 / 60), late]).outlook(late, 1)
-    best = Field([curve(1 / 60), late]).level
-    assert seen.mean + 3 * seen.sd > 0.7 * best
-
-
-def test_what_has_ended_does_not_share_the_doubt_about_the_level() -> None:
-    under_way, done = curve(0.3, final=0.4), curve(1.0, final=0.2)
-    t = np.geomspace(HORIZON / 1000, HORIZON * 0.8, 12)
-    values = np.minimum(0.29, 0.3 * (t / (0.3 * HORIZON)) ** 0.5)
-    peaked = Curve.of(t.tolist(), values.tolist(), HORIZON)
-    field = Field([under_way, done, peaked])
-    assert field.outlook(done, 1).level_sd == 0.0
-    assert field.outlook(peaked, 1).level_sd == 0.0
-    assert field.outlook(peaked, 1).mean == pytest.approx(0.29)
-
-
-def test_single_points_and_zeros_are_answered_with_finite_numbers() -> None:
-    for values in ([0.01], [0.0]):
-        only = Curve.of([512.0], values, HORIZON)
-        field = Field([only])
-        seen = field.outlook(only, 1)
-        mean, sd = field.path(only, seen, np.array([0.001, 0.1, 1.0]))
-        assert np.isfinite([seen.mean, seen.sd, field.level, *mean, *sd]).all()
-
-
-def test_no_warning_and_no_error_on_random_fields() -> None:
-    generator = np.random.default_rng(0)
-    for _ in range(200):
-        curves = []
-        for _ in range(generator.integers(1, 8)):
-            n = generator.integers(1, 20)
-            t = np.sort(generator.uniform(100, HORIZON * 1.2, n))
-            y = np.maximum.accumulate(generator.uniform(0, 0.4, n) * generator.integers(0, 2))
-            curves.append(Curve.of(t.tolist(), y.tolist(), HORIZON))
-        field = Field(curves)
-        for one in curves:
-            seen = field.outlook(one, 1)
-            mean, sd = field.path(one, seen, np.geomspace(0.001, 1.0, 20))
-            assert np.isfinite([seen.mean, seen.sd, *mean, *sd]).all()
-            assert seen.sd >= 0
+    steps = np.geomspace(4, HORIZON_STEPS / 60, 8)
+    late = Curve(steps, np.full(8, 0.004))
+    mean, sd = end(forecast({0: curve(1 / 60), 3: late}), 3)
+    best = end(forecast({0: curve(1 / 60)}), 0)[0]
+    assert mean + 3 * sd * best > 0.5 * best

@@ -25,21 +25,11 @@ from tests.advisor.worlds import (
 )
 
 
-def test_every_loss_opens_the_same_number_of_settings_cheapest_first() -> None:
-    race = new_race(task())
-    opened: list[str] = []
-    while (leg := race.ask(100)) and leg.from_examples == 0:
-        opened.append(leg.trial.candidate.loss)
-        race.tell(report(leg))
-    names = list(STEP_SECONDS)
-    counts = {name: opened.count(name) for name in names}
-    assert len(set(counts.values())) == 1
-    first_round = opened[: len(names)]
-    by_cost = sorted(
-        names,
-        key=lambda n: next(c for c in costs(task()) if c.candidate.loss == n).step_seconds.mean,
-    )
-    assert first_round == by_cost
+def test_without_any_prior_several_losses_are_looked_at_before_one_is_trained_far() -> None:
+    told, _ = run(new_race(task()), 60)
+    horizon = 20 * STATISTICS.n_examples
+    until_far = [r.leg.trial.candidate.loss for r in told if r.examples < horizon / 2]
+    assert len(set(until_far)) >= 3
 
 
 def test_the_same_tells_in_the_same_order_give_the_same_asks() -> None:
@@ -67,12 +57,8 @@ def test_a_race_that_is_told_goes_on_where_it_stopped() -> None:
 
 def test_no_leg_is_asked_that_the_seconds_left_do_not_bear() -> None:
     race = new_race(task())
-    left = 100.0
-    while leg := race.ask(left):
-        told = report(leg, seconds_per_example=costs(task())[0].seconds_per_example)
-        race.tell(told)
-        left -= told.wall_seconds
-        assert left > -1.0
+    _, left = run(race, 100.0)
+    assert left >= 0.0
     assert race.ask(0.01) is None
 
 
@@ -104,20 +90,18 @@ def test_the_best_losses_reach_the_horizon_and_get_further_seeds() -> None:
     assert any(r.leg.trial.seed > 0 for r in told)
 
 
-def test_a_trial_cut_before_its_first_rung_goes_on() -> None:
-    asked = task(losses={"include": ["rg2", "softmax"]})
+def test_a_trial_cut_before_its_first_checkpoint_goes_on() -> None:
+    one = {"learning_rate": [0.003], "weight_decay": [0.0001]}
+    asked = task(losses={"include": ["rg2"], "settings": {"rg2": one}})
     race = new_race(asked)
-    cut: set[str] = set()
-    for _ in range(16):
-        leg = race.ask(100)
-        assert leg is not None
-        assert leg.from_examples == 0
-        short = report(leg.model_copy(update={"checkpoints": (512,)}))
-        race.tell(short.model_copy(update={"leg": leg}))
-        cut.add(leg.trial.id)
+    leg = race.ask(100)
+    assert leg is not None
+    assert leg.from_examples == 0
+    short = report(leg.model_copy(update={"checkpoints": (512,)}))
+    race.tell(short.model_copy(update={"leg": leg}))
     told, _ = run(race, 60)
-    assert {r.leg.trial.id for r in told} & cut
-    assert max(r.examples for r in told) > 100_000
+    assert told[0].leg.trial.id == leg.trial.id
+    assert told[0].leg.from_examples == 512
 
 
 def test_a_lone_candidate_is_trained_to_its_horizon() -> None:
@@ -149,12 +133,13 @@ def test_a_loss_that_always_diverges_is_last_and_a_world_that_does_is_no_evidenc
 
 
 def test_a_second_seed_that_diverges_is_warned_of() -> None:
-    rates = {"softmax": {"learning_rate": [0.003], "weight_decay": [0.0001]}}
-    asked = task(losses={"include": ["softmax"], "settings": rates})
+    one = {"learning_rate": [0.003], "weight_decay": [0.0001]}
+    names = ["softmax", "rg2"]
+    asked = task(losses={"include": names, "settings": dict.fromkeys(names, one)})
     race, left = new_race(asked, 300), 300.0
     while leg := race.ask(left):
         told = report(leg)
-        if leg.trial.seed == 1:
+        if leg.trial.seed > 0:
             told = told.model_copy(update={"outcome": "diverged", "measurements": ()})
         race.tell(told)
         left -= told.wall_seconds
@@ -175,7 +160,7 @@ def test_a_diverged_candidate_is_never_asked_again() -> None:
     while leg := race.ask(left):
         assert leg.trial.candidate.key != bad
         told = report(leg)
-        if bad is None and leg.trial.candidate.loss == "softmax":
+        if bad is None and leg.trial.candidate.loss == "rg2":
             bad = leg.trial.candidate.key
             told = told.model_copy(update={"outcome": "diverged", "measurements": ()})
         race.tell(told)
