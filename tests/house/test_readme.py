@@ -30,7 +30,7 @@ def tree() -> list[str]:
 
 def test_the_file_tree_names_what_is_there_once_and_nothing_else() -> None:
     expected: set[str] = set()
-    for name in (*PACKAGES, "benchmarks", "docs"):
+    for name in (*PACKAGES, "benchmarks", "docs", "examples"):
         folder = ROOT / name
         inside = [*module_files(folder), *folder.glob("*.md")]
         expected |= {f"{name}/", *(f"{name}/{file.name}" for file in inside)}
