@@ -6,7 +6,9 @@ AdvisorError
 ├── UnknownLossError       no loss of that name is in the catalogue
 ├── PageInvalidError       a page token or a page size is not one of ours
 ├── StoreOutdatedError     the database was made by an older or a newer version
-└── NotFoundError          no such row for this tenant
+├── NotFoundError          no such row for this tenant
+├── KeyInvalidError        a key is none of ours, has expired or is revoked
+└── TooManyOpenError       a tenant has as many calibrations waiting or running as it may
 """
 
 
@@ -39,3 +41,13 @@ class PageInvalidError(AdvisorError):
 
 class StoreOutdatedError(AdvisorError):
     """The database does not fit this version; run `softmax-advisor db upgrade`."""
+
+
+class KeyInvalidError(AdvisorError):
+    """There is no such key."""
+
+
+class TooManyOpenError(AdvisorError):
+    """Too many calibrations wait or run."""
+
+    retry_after_seconds = 60.0

@@ -4,18 +4,34 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
 
-from api import problems
+from advisor.errors import AdvisorError
+from api import auth, problems
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
-from api.routes import calibrations, health, losses, profiles, recommendations, tasks, trials
+from api.limits import Rate
+from api.middleware.door import Door
+from api.middleware.headers import SafeHeaders
+from api.origins import LOOPBACK_NAMES, is_loopback
+from api.routes import (
+    calibrations,
+    docs,
+    health,
+    losses,
+    profiles,
+    recommendations,
+    tasks,
+    trials,
+)
+from api.routes.context import permitted
 from api.settings import Settings
 from api.stories.service import Service
 from store.database import parse_url
@@ -25,8 +41,15 @@ GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The HTTP service; it opens the store and starts the engine when it is served."""
+class NoKeyError(AdvisorError):
+    """There is no key that would let anyone in."""
+
+
+def create_app(settings: Settings | None = None, address: str | None = None) -> FastAPI:
+    """The HTTP service; it opens the store and starts the engine when it is served.
+
+    `address` is the one it listens on; without one it is taken as reachable by others.
+    """
     used = settings or Settings()
 
     @asynccontextmanager
@@ -46,21 +69,36 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("softmax-advisor"),
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        dependencies=[Depends(permitted)],
+        middleware=_middleware(used, address),
+        max_body_size=used.body_bytes_max,
+        docs_url=None,
+        redoc_url=None,
     )
     problems.install(app)
-    for resource in (recommendations, calibrations, trials, profiles, tasks, losses, health):
+    for resource in (
+        recommendations,
+        calibrations,
+        trials,
+        profiles,
+        tasks,
+        losses,
+        docs,
+        health,
+    ):
         app.include_router(resource.router)
-    app.openapi = partial(problems.described, app.openapi)
+    openapi = partial(problems.described, app.openapi)
+    app.openapi = partial(auth.described, openapi, problems.responses(401, 403, 413, 429))
     return app
 
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve HTTP until a signal; a calibration that runs then goes on at the next start.
 
-    Raises ValueError, StoreOutdatedError or SlotTakenError if it cannot start.
+    Raises ValueError, StoreOutdatedError, SlotTakenError or NoKeyError if it cannot start.
     """
-    _check_can_start(settings)
-    app = create_app(settings)
+    _check_can_start(settings, address=host)
+    app = create_app(settings, address=host)
     uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)
 
 
@@ -83,10 +121,32 @@ def upgrade_database(settings: Settings) -> None:
     upgrade_engine(settings)
 
 
-def _check_can_start(settings: Settings) -> None:
+def needs_key(settings: Settings, address: str | None) -> bool:
+    """Whether a server on this address lets nobody in without a key."""
+    return settings.needs_key or address is None or not is_loopback(address)
+
+
+def _middleware(settings: Settings, address: str | None) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    asks_for_key = needs_key(settings, address)
+    here = LOOPBACK_NAMES if address is None else LOOPBACK_NAMES | {address}
+    hosts = settings.hosts or (None if asks_for_key else here)
+    rate = Rate(settings.requests_per_minute)
+    return [
+        Middleware(SafeHeaders),
+        Middleware(Door, needs_key=asks_for_key, hosts=hosts, rate=rate),
+    ]
+
+
+def _check_can_start(settings: Settings, address: str) -> None:
     """Fail here, in one sentence, rather than inside the server with a traceback."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    open_store(settings.database_url).close()
+    with closing(open_store(settings.database_url)) as store:
+        if needs_key(settings, address) and not store.access.has_valid():
+            raise NoKeyError(
+                f"a server on {address} lets in only who has a key, and there is no valid one; "
+                "make one: softmax-advisor keys create --scope calibrate"
+            )
     if settings.server_runs_calibrations:
         taken_slot(settings).close()
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,12 +15,17 @@ from starlette.exceptions import HTTPException
 from advisor.errors import (
     AdvisorError,
     DataInvalidError,
+    KeyInvalidError,
     NotFoundError,
     PageInvalidError,
     TaskInvalidError,
+    TooManyOpenError,
     UnknownLossError,
 )
+from api.auth import CHALLENGE, KeyMissingError, ScopeMissingError
 from api.jobs import EngineNotReadyError
+from api.limits import RateExceededError
+from api.origins import HostRefusedError, OriginRefusedError
 from api.schemas import Fault, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -34,7 +40,15 @@ _KNOWN: dict[type[AdvisorError], tuple[str, str, int]] = {
     TaskInvalidError: ("task-invalid", "The task is not usable as given", 422),
     PageInvalidError: ("page-invalid", "The page token or size is not one of ours", 422),
     EngineNotReadyError: ("not-ready", "The service is not ready", 503),
+    KeyMissingError: ("key-missing", "A key is needed here", 401),
+    KeyInvalidError: ("key-invalid", "The key does not let anyone in", 401),
+    ScopeMissingError: ("scope-missing", "The key does not allow this", 403),
+    HostRefusedError: ("host-refused", "This server is not asked by that name", 403),
+    OriginRefusedError: ("origin-refused", "Pages of other sites may not use this server", 403),
+    RateExceededError: ("rate-exceeded", "There were too many requests", 429),
+    TooManyOpenError: ("too-many-calibrations", "Too many calibrations wait or run", 429),
 }
+_HTTP_NAMES = {413: "body-too-large"}
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +60,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationalError, _on_outage)
     app.add_exception_handler(InterfaceError, _on_outage)
     app.add_exception_handler(Exception, _on_unexpected)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """What an error leaves as, where no handler of the app's sees it."""
+    if isinstance(error, AdvisorError):
+        return _on_advisor_error(request, error)
+    if isinstance(error, OperationalError | InterfaceError):
+        return _on_outage(request, error)
+    return _on_unexpected(request, error)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -68,7 +91,8 @@ def described(openapi: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def _on_advisor_error(request: Request, error: Exception) -> Response:
     for known, (name, title, status) in _KNOWN.items():
         if isinstance(error, known):
-            return _problem(request, name, title, status, str(error))
+            headers = _headers(error, status)
+            return _problem(request, name, title, status, str(error), headers=headers)
     return _on_unexpected(request, error)
 
 
@@ -83,7 +107,7 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    name = phrase.lower().replace(" ", "-")
+    name = _HTTP_NAMES.get(error.status_code, phrase.lower().replace(" ", "-"))
     detail = str(error.detail)
     if error.status_code == 404:
         detail = f"there is nothing at {request.url.path}"
@@ -125,6 +149,13 @@ def _problem(
     # ASCII, because what was given may hold half a character that UTF-8 cannot.
     body = json.dumps(problem.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
     return Response(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _headers(error: AdvisorError, status: int) -> dict[str, str]:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return CHALLENGE
+    seconds = getattr(error, "retry_after_seconds", None)
+    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}
 
 
 def _fault(fault: Mapping[str, Any]) -> Fault:

@@ -1,10 +1,11 @@
 """Settings: what the environment says (`ADVISOR_*`), read here and nowhere else."""
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from profiler.device import this_device
 from profiler.workspace import Workspace
@@ -55,6 +56,19 @@ class Settings(BaseSettings):
         description="whether a server also runs what it queues; by default on SQLite only",
     )
     budget_seconds_max: float = Field(default=86400.0, gt=0)
+    needs_key: bool = Field(
+        default=False, description="a key is needed on a loopback address too: behind a proxy"
+    )
+    hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="the names the server may be asked by, with commas; by default those of "
+        "loopback where no key is needed, else any",
+    )
+    requests_per_minute: int = Field(default=1200, ge=1, description="with one key")
+    calibrations_max: int = Field(
+        default=100, ge=1, description="that may wait or run at a time for one tenant"
+    )
+    body_bytes_max: int = Field(default=2**20, ge=1024, description="of one request")
     dead_after_seconds: float = Field(
         default=30.0, ge=3, description="a worker that is silent for so long is taken as dead"
     )
@@ -64,6 +78,11 @@ class Settings(BaseSettings):
     def _unset_where_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
         # `ADVISOR_THREADS=` in an env file means "not set".
         return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _separated(cls, names: object) -> object:
+        return re.findall(r"[^\s,]+", names.lower()) if isinstance(names, str) else names
 
     @field_validator("data_dir")
     @classmethod

@@ -269,3 +269,17 @@ class WorkerRow(Row):
     current: Mapped[str | None] = mapped_column(Words())
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class KeyRow(Row):
+    """A key that lets its tenant in; of its secret only the hash is here."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    name: Mapped[str]
+    scope: Mapped[str]
+    secret_sha256: Mapped[str] = mapped_column(Words(64))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

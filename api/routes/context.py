@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
-from api.auth import WITHOUT_KEY, Caller
+from api.auth import Caller, check_scope, needed_scope
 from api.jobs import Engine
 from api.settings import Settings
 from api.stories.service import Service
@@ -25,11 +25,18 @@ def _settings(request: Request) -> Settings:
 
 
 def _caller(request: Request) -> Caller:
-    return getattr(request.state, "caller", WITHOUT_KEY)
+    return request.state.caller
 
 
 def _tenant(request: Request) -> str:
     return _caller(request).tenant
+
+
+def permitted(request: Request) -> None:
+    """Raise ScopeMissingError unless the caller may use the operation that is asked for."""
+    route = request.scope["route"]
+    needed = needed_scope(route.path, request.method, route.openapi_extra)
+    check_scope(_caller(request), needed)
 
 
 TheService = Annotated[Service, Depends(_service)]

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from advisor.recommendation import Recommendation
+from api.auth import needs
 from api.problems import responses
 from api.routes.context import Id, Tenant, TheService
 from api.schemas import RecommendationRequest
@@ -12,7 +13,7 @@ from api.stories.recommend import recommend_now
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 
 
-@router.post("", status_code=201, responses=responses(404, 422))
+@router.post("", status_code=201, responses=responses(404, 422), openapi_extra=needs("read"))
 def create_recommendation(
     body: RecommendationRequest, service: TheService, tenant: Tenant, response: Response
 ) -> Recommendation:

@@ -16,11 +16,11 @@ from store.engine import open_store, upgrade
 
 
 @contextmanager
-def in_process(settings: Settings) -> Iterator[TestClient]:
-    """A client of the app with these settings, as its server would answer it."""
+def in_process(settings: Settings, address: str = "127.0.0.1") -> Iterator[TestClient]:
+    """A client of the app with these settings, as its server on this address would answer it."""
     if not settings.is_sqlite:  # which upgrades itself
         upgrade(settings.database_url)
-    app, store = create_app(settings), open_store(settings.database_url)
+    app, store = create_app(settings, address), open_store(settings.database_url)
     service = service_of(settings, store)
     state: dict[str, Any] = {"service": service, "engine": None, "settings": settings}
 

@@ -25,7 +25,7 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "db upgrade"])
+@pytest.mark.parametrize("command", [*COMMANDS, "db upgrade", "keys create", "keys list", "keys revoke"])
 def test_a_command_explains_itself(tmp_path: Path, command: str) -> None:
     ended = run(tmp_path, *command.split(), "--help")
     assert ended.status == 0
@@ -36,7 +36,7 @@ def test_a_command_explains_itself(tmp_path: Path, command: str) -> None:
 
 def test_help_lists_all_commands_in_under_point_six_seconds(tmp_path: Path) -> None:
     listed = run(tmp_path, "--help").stdout
-    assert all(f" {command} " in listed for command in (*COMMANDS, "db"))
+    assert all(f" {command} " in listed for command in (*COMMANDS, "db", "keys"))
     took = list[float]()
     for _ in range(4):
         started = time.monotonic()
