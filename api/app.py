@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from advisor.errors import AdvisorError
 from api import auth, problems
+from api.events import EventHub
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
 from api.limits import Rate
 from api.middleware.door import Door
@@ -59,7 +60,12 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         # In a thread: starting and stopping wait for databases and for running legs.
         service, engine = await asyncio.to_thread(opened.__enter__)
         try:
-            yield {"service": service, "engine": engine, "settings": used}
+            yield {
+                "service": service,
+                "engine": engine,
+                "events": EventHub(service.store),
+                "settings": used,
+            }
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
 

@@ -19,12 +19,14 @@ def run_leg_in_child(
     workspace: Workspace,
     deadline: float,
     should_stop: Callable[[], bool] = lambda: False,
+    on_measurement: Callable[[Measurement], None] = lambda measurement: None,
 ) -> LegReport:
     """Run a leg until its end or `deadline` (time.monotonic()) and report it; never raises.
 
     Past the deadline the child ends by itself at its next step; a second or two later it is killed.
     That the budget ended, or that the device was busy until then, says nothing of the candidate:
-    such a leg is `cancelled`. What a leg measured counts only if its end was saved.
+    such a leg is `cancelled`. What a leg measured counts only if its end was saved; meanwhile
+    `on_measurement` is told of it.
     """
     arguments = {
         "prepared": prepared,
@@ -50,6 +52,7 @@ def run_leg_in_child(
                 if isinstance(message, LegEnd):
                     return _ended(leg, message, measurements, time.monotonic() - started)
                 measurements.append(message)
+                on_measurement(message)
         raise ChildFailedError("failed", "it ended without a word")
     except ChildFailedError as error:
         is_late = error.outcome == "timed_out"

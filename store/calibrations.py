@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from advisor.calibration import Calibration, CalibrationStatus, TrialRecord
 from advisor.errors import NotFoundError
-from advisor.evidence import Leg, LegReport, Measurement, StepCost
+from advisor.evidence import Candidate, Leg, LegReport, Measurement, StepCost
+from advisor.live import NumberedEvent
 from advisor.task import Task
 from store.columns import now
 from store.database import Database
-from store.legs import first_of_each, lease_leg, leg_reports, tell_leg, told_query
+from store.events import events_after, say_ended, say_leader, say_prepared, say_probed
+from store.legs import first_of_each, lease_leg, leg_reports, measure_leg, tell_leg, told_query
 from store.page import Page, checked_limit, is_behind, page_of
 from store.probes import add_probe, latest_probes
 from store.tables import LOCAL, CalibrationRow, TrialRow
@@ -62,8 +64,9 @@ class CalibrationRepository:
 
     def prepared(self, id: str, task_fingerprint: str, device_id: str) -> None:
         """The data has been read: its legs and probes belong to this task and device."""
-        with self._locked(id) as (_, row):
+        with self._locked(id) as (session, row):
             row.task_fingerprint, row.device_id = task_fingerprint, device_id
+            say_prepared(session, row)
 
     def finish(
         self,
@@ -79,6 +82,7 @@ class CalibrationRepository:
                 row.recommendation_id, row.error = recommendation_id, error
                 trials = update(TrialRow).where(TrialRow.calibration_id == id)
                 session.execute(trials.values(status="ended"))
+                say_ended(session, row)
             session.flush()
             session.refresh(row)  # the text as it is stored
             return _to_calibration(row)
@@ -108,10 +112,35 @@ class CalibrationRepository:
         with self._locked(id) as (session, row):
             return lease_leg(session, row, leg)
 
-    def tell(self, id: str, report: LegReport) -> None:
-        """Store what came of a leg, once; a second report of it changes nothing."""
+    def measured(self, id: str, leg: Leg, point: Measurement) -> None:
+        """Let those who watch know of a measurement before its leg is told."""
+        with self._locked(id) as (session, row):
+            measure_leg(session, row, leg, point)
+
+    def tell(
+        self,
+        id: str,
+        report: LegReport,
+        leader: Candidate | None = None,
+        leader_value: float | None = None,
+    ) -> None:
+        """Store what came of a leg, once; a second report of it changes nothing.
+
+        `leader` is the race's best guess after it, with its forecast.
+        """
         with self._locked(id) as (session, row):
             tell_leg(session, row, report)
+            if leader is not None:
+                say_leader(session, row, leader, leader_value)
+
+    def events(self, id: str, after: int) -> tuple[list[NumberedEvent], bool]:
+        """The next events behind a number, in order, and whether the calibration has ended.
+
+        Where it has and there are none, none will come.
+        """
+        with self._database.read() as session:
+            has_ended = _find(session, id).status not in _OPEN
+            return events_after(session, id, after), has_ended
 
     def told(self, tenant: str, task_fingerprint: str, device_id: str) -> list[LegReport]:
         """What a race of this task on this device goes on from, in the order told.
@@ -150,6 +179,7 @@ class CalibrationRepository:
         """Store the cost of a step."""
         with self._locked(id) as (session, row):
             add_probe(session, row, cost)
+            say_probed(session, row, cost)
 
     def probes(self, tenant: str, task_fingerprint: str, device_id: str) -> list[StepCost]:
         """The last probe of every cost shape of this task on this device."""

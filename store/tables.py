@@ -116,6 +116,23 @@ class CalibrationRow(Row):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     recommendation_id: Mapped[str | None] = mapped_column(ForeignKey("recommendations.id"))
     error: Mapped[str | None] = mapped_column(Words())
+    n_events: Mapped[int] = mapped_column(default=0)
+    leader_key: Mapped[str | None] = mapped_column(Words())  # of the last event that named one
+
+
+class EventRow(Row):
+    """What a calibration said, numbered from 1; `key` is what may be said only once."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("calibration_id", "key"),)
+
+    calibration_id: Mapped[str] = mapped_column(
+        ForeignKey("calibrations.id"), primary_key=True, sort_order=-2
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, sort_order=-2)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    key: Mapped[str | None]
+    body: Mapped[dict[str, Any]]
 
 
 class TrialRow(Row):

@@ -6,6 +6,7 @@ from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
 from api.auth import Caller, check_scope, needed_scope
+from api.events import EventHub
 from api.jobs import Engine
 from api.settings import Settings
 from api.stories.service import Service
@@ -18,6 +19,10 @@ def _service(request: Request) -> Service:
 
 def _engine(request: Request) -> Engine:
     return request.state.engine
+
+
+def _events(request: Request) -> EventHub:
+    return request.state.events
 
 
 def _settings(request: Request) -> Settings:
@@ -41,6 +46,7 @@ def permitted(request: Request) -> None:
 
 TheService = Annotated[Service, Depends(_service)]
 TheEngine = Annotated[Engine, Depends(_engine)]
+TheEvents = Annotated[EventHub, Depends(_events)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheCaller = Annotated[Caller, Depends(_caller)]
 Tenant = Annotated[str, Depends(_tenant)]

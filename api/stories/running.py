@@ -17,7 +17,7 @@ from advisor.calibration import (
     Probed,
 )
 from advisor.errors import AdvisorError
-from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost, Trial
+from advisor.evidence import Candidate, Leg, LegReport, Measurement, Profile, StepCost, Trial
 from advisor.recommendation import RankedCandidate, Recommendation
 from api.stories.read import as_given, located
 from api.stories.recommend import known_costs, known_profiles
@@ -128,7 +128,8 @@ class Run:
             if told is not None:
                 self._told[event.leg.id] = told
         elif isinstance(event, LegEnded):
-            self._patiently(lambda: self._repository.tell(self._id, event.report))
+            told = (event.report, event.leader, event.leader_value)
+            self._patiently(lambda: self._repository.tell(self._id, *told))
             self._charge()
         self._on_event(event)
 
@@ -145,7 +146,11 @@ class Run:
         if leg.trial in self._left_alone:
             detail = f"{ATTEMPTS_MAX} workers died while they trained it"
             return LegReport(leg=leg, outcome="failed", examples=leg.from_examples, detail=detail)
-        return run_leg_in_child(prepared, leg, workspace, deadline, should_stop)
+
+        def say(point: Measurement) -> None:
+            self._patiently(lambda: self._repository.measured(self._id, leg, point))
+
+        return run_leg_in_child(prepared, leg, workspace, deadline, should_stop, say)
 
     def _killers(self) -> list[Trial]:
         """The trials with a leg that was begun too often and never told."""

@@ -19,6 +19,7 @@ OPERATIONS = {
     ("get", "/v1/calibrations"): "list_calibrations",
     ("get", "/v1/calibrations/{calibration_id}"): "get_calibration",
     ("post", "/v1/calibrations/{calibration_id}:cancel"): "cancel_calibration",
+    ("get", "/v1/calibrations/{calibration_id}/events"): "stream_events",
     ("get", "/v1/trials"): "list_trials",
     ("get", "/v1/trials/{trial_id}"): "get_trial",
     ("get", "/v1/trials/{trial_id}/measurements"): "list_measurements",
