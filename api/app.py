@@ -25,6 +25,7 @@ from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
     calibrations,
     docs,
+    events,
     health,
     losses,
     profiles,
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
     for resource in (
         recommendations,
         calibrations,
+        events,
         trials,
         profiles,
         tasks,
