@@ -20,7 +20,7 @@ from tests.small_data import write_interactions
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
-_SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), port={})"
+_SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), {!r}, {})"
 _LOSSES = ("bpr", "negative_sampling", "rg2", "sampled_softmax", "softmax", "sparsemax")
 _FIRST_CHOICES = {
     name: {
@@ -109,10 +109,10 @@ class Site:
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         self._engine = sa.create_engine(database_url)
 
-    def serve(self, **settings: str) -> Program:
+    def serve(self, address: str = "127.0.0.1", **settings: str) -> Program:
         """A server, ready; on PostgreSQL too it runs calibrations unless told otherwise."""
         settings = {"ADVISOR_RUNS_CALIBRATIONS": "true", **settings}
-        program = self._start(_SERVE.format(self.port), "server", settings)
+        program = self._start(_SERVE.format(address, self.port), "server", settings)
 
         def is_ready() -> bool:
             assert program.process.poll() is None, program.log.read_text()
