@@ -8,6 +8,9 @@ AdvisorError
 ├── StoreOutdatedError     the database was made by an older or a newer version
 ├── NotFoundError          no such row for this tenant
 ├── KeyInvalidError        a key is none of ours, has expired or is revoked
+├── UploadTooLargeError    a file is larger than one may be, or than the tenant's room
+├── InUseError             something that runs needs what shall go
+├── StorageFullError       the disk has no room
 └── TooManyOpenError       a tenant has as many calibrations waiting or running as it may
 """
 
@@ -29,6 +32,18 @@ class DataInvalidError(TaskInvalidError):
 
 class UnknownLossError(AdvisorError):
     """No loss of that name is in the catalogue."""
+
+
+class UploadTooLargeError(AdvisorError):
+    """The file is larger than what may be sent."""
+
+
+class InUseError(AdvisorError):
+    """Something that runs needs this."""
+
+
+class StorageFullError(AdvisorError):
+    """The service's disk is full; try again when there is room."""
 
 
 class NotFoundError(AdvisorError):

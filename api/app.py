@@ -1,6 +1,7 @@
 """The composition root: settings become a server or a worker; nothing is global."""
 
 import asyncio
+import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -32,15 +33,20 @@ from api.routes import (
     recommendations,
     tasks,
     trials,
+    uploads,
 )
 from api.routes.context import permitted
 from api.settings import Settings
+from api.stories import uploads as uploads_story
 from api.stories.service import Service
 from store.database import parse_url
 from store.engine import Store, open_store, upgrade
 
 GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
+SWEEP_SECONDS = 3600
+"""How often uploads whose days are over are deleted."""
+_log = logging.getLogger(__name__)
 
 
 class NoKeyError(AdvisorError):
@@ -60,6 +66,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         opened = _opened(used, runs=runs)
         # In a thread: starting and stopping wait for databases and for running legs.
         service, engine = await asyncio.to_thread(opened.__enter__)
+        sweeping = asyncio.create_task(_sweep_again_and_again(service))
         try:
             yield {
                 "service": service,
@@ -68,6 +75,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
                 "settings": used,
             }
         finally:
+            sweeping.cancel()
             await asyncio.to_thread(opened.__exit__, None, None, None)
 
     app = FastAPI(
@@ -90,6 +98,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         trials,
         profiles,
         tasks,
+        uploads,
         losses,
         docs,
         health,
@@ -146,6 +155,15 @@ def _middleware(settings: Settings, address: str | None) -> list[Middleware]:
     ]
 
 
+async def _sweep_again_and_again(service: Service) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(uploads_story.sweep, service)
+        except Exception as error:  # an outage of the database: the next time finds it again
+            _log.warning("uploads were not swept: %s", error)
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
 def _check_can_start(settings: Settings, address: str) -> None:
     """Fail here, in one sentence, rather than inside the server with a traceback."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -178,6 +196,7 @@ def service_of(settings: Settings, store: Store) -> Service:
         workspace=settings.workspace(),
         data_root=settings.data_dir,
         budget_seconds_max=settings.budget_seconds_max,
+        uploads=settings.upload_limits(),
     )
 
 

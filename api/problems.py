@@ -15,12 +15,15 @@ from starlette.exceptions import HTTPException
 from advisor.errors import (
     AdvisorError,
     DataInvalidError,
+    InUseError,
     KeyInvalidError,
     NotFoundError,
     PageInvalidError,
+    StorageFullError,
     TaskInvalidError,
     TooManyOpenError,
     UnknownLossError,
+    UploadTooLargeError,
 )
 from api.auth import CHALLENGE, KeyMissingError, ScopeMissingError
 from api.jobs import EngineNotReadyError
@@ -39,6 +42,9 @@ _KNOWN: dict[type[AdvisorError], tuple[str, str, int]] = {
     DataInvalidError: ("data-invalid", "The data does not hold what the task says", 422),
     TaskInvalidError: ("task-invalid", "The task is not usable as given", 422),
     PageInvalidError: ("page-invalid", "The page token or size is not one of ours", 422),
+    UploadTooLargeError: ("upload-too-large", "The file is larger than what may be sent", 413),
+    InUseError: ("in-use", "Something that runs needs this", 409),
+    StorageFullError: ("storage-full", "The disk of the service is full", 507),
     EngineNotReadyError: ("not-ready", "The service is not ready", 503),
     KeyMissingError: ("key-missing", "A key is needed here", 401),
     KeyInvalidError: ("key-invalid", "The key does not let anyone in", 401),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.stories.service import UploadLimits
 from profiler.device import this_device
 from profiler.workspace import Workspace
 from store.database import parse_url
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
         default=100, ge=1, description="that may wait or run at a time for one tenant"
     )
     body_bytes_max: int = Field(default=2**20, ge=1024, description="of one request")
+    upload_gib_max: float = Field(default=2.0, gt=0, description="of one file that is sent")
+    upload_quota_gib: float = Field(default=20.0, gt=0, description="of all files of one tenant")
+    upload_days: float | None = Field(
+        default=None, gt=0, description="a file sent goes after so long; by default never"
+    )
     dead_after_seconds: float = Field(
         default=30.0, ge=3, description="a worker that is silent for so long is taken as dead"
     )
@@ -102,6 +108,14 @@ class Settings(BaseSettings):
     def server_runs_calibrations(self) -> bool:
         """Whether a server of these settings runs calibrations itself."""
         return self.is_sqlite if self.runs_calibrations is None else self.runs_calibrations
+
+    def upload_limits(self) -> UploadLimits:
+        """What may be sent."""
+        return UploadLimits(
+            bytes_max=round(self.upload_gib_max * 2**30),
+            quota_bytes=round(self.upload_quota_gib * 2**30),
+            days=self.upload_days,
+        )
 
     def workspace(self) -> Workspace:
         """Where legs run, on this device."""

@@ -31,6 +31,8 @@ class Workspace:
     device: Device = field(default_factory=this_device)
     device_slot: str = "cpu0"
     memory_limit_bytes: float | None = None
+    caches_dir: Path | None = None
+    """Where datasets are cached, by default `datasets` in the data folder."""
 
     @classmethod
     def temporary(cls) -> "Workspace":
@@ -39,7 +41,7 @@ class Workspace:
 
     @property
     def datasets_dir(self) -> Path:
-        return self.data_dir / "datasets"
+        return self.caches_dir or self.data_dir / "datasets"
 
     def threads(self, prepared: Prepared) -> int:
         """Threads for a task's steps."""

@@ -9,6 +9,7 @@ from store.evidence import EvidenceRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
 from store.tasks import TaskRepository
+from store.uploads import UploadRepository
 from store.workers import WorkerRepository
 
 __all__ = ["Store", "open_store", "upgrade"]
@@ -25,6 +26,7 @@ class Store:
         self.calibrations = CalibrationRepository(database)
         self.recommendations = RecommendationRepository(database)
         self.tasks = TaskRepository(database)
+        self.uploads = UploadRepository(database)
         self.workers = WorkerRepository(database)
 
     def ping(self) -> None:

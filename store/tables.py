@@ -75,6 +75,22 @@ class TaskRow(Row):
     summary_stamp: Mapped[str | None]
 
 
+class UploadRow(Row):
+    """A file that was sent: its bytes lie in the data folder, under its id."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index(None, "tenant", "created_at", "id"),)
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(Words())
+    format: Mapped[str]
+    is_compressed: Mapped[bool]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(Words(64))
+
+
 class RecommendationRow(Row):
     """An answer: its body as it left, and what lists are made by."""
 

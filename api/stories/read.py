@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from advisor.calibration import Prepared
 from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.search_space import candidates, possible
 from advisor.task import Task, TaskStatistics
+from api.stories import uploads
 from api.stories.service import LOCAL, Service
 from profiler.dataset import resolve_inside
 from profiler.prepare import prepare
@@ -84,8 +86,8 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
     given = task.data
     if given is None:
         raise TaskInvalidError(f"data: kind {task.kind!r} needs data")
-    path = _file(service, given.path)
-    labels = None if given.labels is None else _file(service, given.labels)
+    path = _file(service, tenant, given.path)
+    labels = None if given.labels is None else _file(service, tenant, given.labels)
     names = {"path": str(path), "labels": None if labels is None else str(labels)}
     data = given.model_copy(update=names)
     try:
@@ -93,7 +95,7 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
         check_is_file(path, repr(given.path))
         if labels is not None:
             check_is_file(labels, repr(given.labels))
-        yield Located(task.model_copy(update={"data": data}), service.workspace)
+        yield Located(task.model_copy(update={"data": data}), _workspace(service, path, labels))
     except TaskInvalidError as error:
         text = str(error).replace(str(path), given.path)
         if given.labels is not None:
@@ -101,8 +103,18 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
         raise type(error)(text) from error
 
 
-def _file(service: Service, path: str) -> Path:
+def _workspace(service: Service, *files: Path | None) -> Workspace:
+    """What is made of an upload is cached beside it, to go with it."""
+    for file in files:
+        if file is not None and uploads.is_one(service, file):
+            return replace(service.workspace, caches_dir=file.parent / "datasets")
+    return service.workspace
+
+
+def _file(service: Service, tenant: str, path: str) -> Path:
     """Where a path of a task lies; raises DataInvalidError outside of what it may name."""
+    if path.startswith(uploads.PREFIX):
+        return uploads.named(service, tenant, path)
     root = service.data_root
     if root is None:
         return Path(path)

@@ -11,6 +11,16 @@ LOCAL = "local"
 
 
 @dataclass(frozen=True)
+class UploadLimits:
+    """What may be sent: one file, all files of a tenant, and how long they are kept."""
+
+    bytes_max: int = 2 * 2**30
+    quota_bytes: int = 20 * 2**30
+    days: float | None = None
+    """None keeps them until they are deleted."""
+
+
+@dataclass(frozen=True)
 class Service:
     """The memory and the laboratory.
 
@@ -22,3 +32,4 @@ class Service:
     workspace: Workspace
     data_root: Path | None = None
     budget_seconds_max: float = 86400.0
+    uploads: UploadLimits = UploadLimits()
