@@ -124,6 +124,7 @@ class Profile(Value):
 
     id: str | None = None
     tenant: str = "local"
+    shared: bool = Field(default=False, description="whether other tenants' priors may read it")
     created_at: AwareDatetime | None = None
     task_name: str
     task_fingerprint: str

@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
+from advisor.catalogue import known_losses
 from advisor.errors import AdvisorError
 from api import auth, problems
 from api.events import EventHub
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
     `address` is the one it listens on; without one it is taken as reachable by others.
     """
     used = settings or Settings()
+    known_losses()  # a package that adds a loss wrongly ends the start, not the first request
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -196,6 +198,7 @@ def service_of(settings: Settings, store: Store) -> Service:
         workspace=settings.workspace(),
         data_root=settings.data_dir,
         budget_seconds_max=settings.budget_seconds_max,
+        n_open_max=settings.calibrations_max,
         uploads=settings.upload_limits(),
     )
 

@@ -8,11 +8,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from advisor.calibration import Calibration, CalibrationStatus, TrialRecord
-from advisor.errors import NotFoundError
+from advisor.errors import NotFoundError, TooManyOpenError
 from advisor.evidence import Candidate, Leg, LegReport, Measurement, StepCost
 from advisor.live import NumberedEvent
 from advisor.task import Task
@@ -35,9 +35,14 @@ class CalibrationRepository:
         self._database = database
 
     def create(
-        self, task: Task, budget_seconds: float, device_tag: str, tenant: str = LOCAL
+        self,
+        task: Task,
+        budget_seconds: float,
+        device_tag: str,
+        tenant: str = LOCAL,
+        n_open_max: int | None = None,
     ) -> Calibration:
-        """A new calibration, queued."""
+        """A new calibration, queued; raises TooManyOpenError if `n_open_max` wait or run."""
         row = CalibrationRow(
             tenant=tenant,
             status="queued",
@@ -46,6 +51,8 @@ class CalibrationRepository:
             device_tag=device_tag,
         )
         with self._database.write() as session:
+            if n_open_max is not None:
+                _check_open(session, tenant, n_open_max)
             session.add(row)
             session.flush()
             return _to_calibration(row)
@@ -227,6 +234,19 @@ def _find(
     if row is None:
         raise NotFoundError(f"no calibration {id!r}")
     return row
+
+
+def _check_open(session: Session, tenant: str, n_open_max: int) -> None:
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+        lock = func.pg_advisory_xact_lock(func.hashtextextended(f"calibrations of {tenant}", 0))
+        session.execute(select(lock))
+    is_open = (CalibrationRow.tenant == tenant, CalibrationRow.status.in_(_OPEN))
+    n_open = session.scalars(select(func.count()).select_from(CalibrationRow).where(*is_open)).one()
+    if n_open >= n_open_max:
+        raise TooManyOpenError(
+            f"{n_open} calibrations of yours wait or run, and {n_open_max} may; wait for one to "
+            "end, or cancel one"
+        )
 
 
 def _to_calibration(row: CalibrationRow) -> Calibration:

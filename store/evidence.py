@@ -1,13 +1,13 @@
 """EvidenceRepository: devices and profiles, in and out as advisor's values.
 
-A tenant reads its own profiles; for a prior also those that are shared. What a prior needs is
-read by index and never more than a fixed number of rows, however many there are.
+A tenant lists its own profiles; by id, and for a prior, it also reads those that are shared. What
+a prior needs is read by index and never more than a fixed number of rows, however many there are.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import ColumnElement, Select, delete, exists, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from advisor.errors import NotFoundError
@@ -17,7 +17,7 @@ from store.columns import new_id, now
 from store.database import Database, insert_or_update
 from store.page import Page, checked_limit, is_behind, page_of
 from store.profile_rows import class_bucket, profile_columns, to_device, to_profile
-from store.tables import DeviceRow, ProfilePointRow, ProfileRow
+from store.tables import CalibrationRow, DeviceRow, ProfilePointRow, ProfileRow, WorkerRow
 
 BUCKETS_EITHER_SIDE = 2
 _MEASURED = ("tenant", "task_fingerprint", "device_id", "candidate_key")
@@ -46,26 +46,28 @@ class EvidenceRepository:
         with self._database.write() as session:
             _save_device(session, device)
 
-    def devices(self) -> list[Device]:
-        """All devices, the newest first."""
-        with self._database.read() as session:
-            rows = session.scalars(
-                select(DeviceRow).order_by(DeviceRow.created_at.desc(), DeviceRow.id)
-            )
-            return [to_device(row) for row in rows]
+    def devices(self, tenant: str | None) -> list[Device]:
+        """The devices that a tenant may know of, the newest first; all for None.
 
-    def save_profile(
-        self, profile: Profile, calibration_id: str | None, *, shared: bool = False
-    ) -> Profile:
+        Those of workers, of shared profiles, and of its own calibrations and profiles.
+        """
+        query = select(DeviceRow).order_by(DeviceRow.created_at.desc(), DeviceRow.id)
+        if tenant is not None:
+            query = query.where(_is_known_to(tenant))
+        with self._database.read() as session:
+            return [to_device(row) for row in session.scalars(query)]
+
+    def save_profile(self, profile: Profile, calibration_id: str | None) -> Profile:
         """Store a profile and its device; what the tenant knew of the same measurement goes.
 
-        Returns the profile with its time, and with its id, which stays when it is replaced.
+        Returns the profile with its time. Its id stays when it is replaced, and so does whether
+        it is shared.
         """
-        columns = profile_columns(profile, calibration_id, shared=shared)
+        columns = profile_columns(profile, calibration_id)
         columns |= {"id": new_id(), "created_at": now()}
         with self._database.write() as session:
             _save_device(session, profile.device)
-            changed = columns.keys() - {"id", *_MEASURED}
+            changed = columns.keys() - {"id", "shared", *_MEASURED}
             insert_or_update(session, ProfileRow, columns, _MEASURED, changed)
             same = [getattr(ProfileRow, name) == columns[name] for name in _MEASURED]
             id_ = session.scalars(select(ProfileRow.id).where(*same)).one()
@@ -80,11 +82,23 @@ class EvidenceRepository:
             return _profiles(session, _joined().where(ProfileRow.id == id_))[0]
 
     def profile(self, tenant: str, id: str) -> Profile:
-        """One profile of this tenant; raises NotFoundError."""
+        """One profile of this tenant, or one that is shared; raises NotFoundError."""
+        may_be_read = or_(ProfileRow.tenant == tenant, ProfileRow.shared.is_(True))
         with self._database.read() as session:
-            found = _profiles(
-                session, _joined().where(ProfileRow.tenant == tenant, ProfileRow.id == id)
-            )
+            found = _profiles(session, _joined().where(may_be_read, ProfileRow.id == id))
+        if not found:
+            raise NotFoundError(f"no profile {id!r}")
+        return found[0]
+
+    def share(self, tenant: str, id: str, *, shared: bool) -> Profile:
+        """Let the priors of all tenants read a profile of this one, or of itself only.
+
+        Raises NotFoundError.
+        """
+        own = (ProfileRow.tenant == tenant, ProfileRow.id == id)
+        with self._database.write() as session:
+            session.execute(update(ProfileRow).where(*own).values(shared=shared))
+            found = _profiles(session, _joined().where(*own))
         if not found:
             raise NotFoundError(f"no profile {id!r}")
         return found[0]
@@ -146,6 +160,16 @@ def neighbour_queries(
                     )
                     .order_by(ProfileRow.created_at.desc())
                 )
+
+
+def _is_known_to(tenant: str) -> ColumnElement[bool]:
+    measured = (
+        (WorkerRow.device, true()),
+        (CalibrationRow.device_id, CalibrationRow.tenant == tenant),
+        (ProfileRow.device_id, ProfileRow.tenant == tenant),
+        (ProfileRow.device_id, ProfileRow.shared.is_(True)),
+    )
+    return or_(*(exists().where(device_id == DeviceRow.id, whose) for device_id, whose in measured))
 
 
 def _joined() -> Select[ProfileRow, DeviceRow]:

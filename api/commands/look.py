@@ -98,7 +98,7 @@ def devices(as_json: AsJson = False) -> None:
     from api.tables import devices_table
 
     with opened(read_settings()) as service:
-        found, here = service.store.evidence.devices(), service.workspace.device
+        found, here = service.store.evidence.devices(None), service.workspace.device
     if as_json:
         _print_json(found)
         return

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from advisor.evidence import Device, Profile
+from api.auth import needs
 from api.problems import responses
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
 from api.schemas import Listing
@@ -48,7 +49,23 @@ def get_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
     return service.store.evidence.profile(tenant, profile_id)
 
 
+@router.post(
+    "/profiles/{profile_id}:share", responses=responses(404, 422), openapi_extra=needs("admin")
+)
+def share_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
+    """Let all tenants read this profile, and their answers rest on it."""
+    return service.store.evidence.share(tenant, profile_id, shared=True)
+
+
+@router.post(
+    "/profiles/{profile_id}:unshare", responses=responses(404, 422), openapi_extra=needs("admin")
+)
+def unshare_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
+    """Keep this profile to its tenant again; answers that were given with it stay."""
+    return service.store.evidence.share(tenant, profile_id, shared=False)
+
+
 @router.get("/devices")
-def list_devices(service: TheService) -> Listing[Device]:
+def list_devices(service: TheService, tenant: Tenant) -> Listing[Device]:
     """The devices that something was measured on, newest first."""
-    return Listing[Device](items=tuple(service.store.evidence.devices()))
+    return Listing[Device](items=tuple(service.store.evidence.devices(tenant)))

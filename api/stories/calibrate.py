@@ -39,7 +39,9 @@ def request(
             f"and at most {service.budget_seconds_max:g}"
         )
     check_task(service, task, tenant)
-    return service.store.calibrations.create(task, budget_seconds, device_tag, tenant)
+    return service.store.calibrations.create(
+        task, budget_seconds, device_tag, tenant, service.n_open_max
+    )
 
 
 def run(

@@ -20,7 +20,7 @@ from profiler.workspace import Workspace
 
 READ_AT_ONCE_BYTES = 64 * 2**20
 # What the service itself puts into the data folder; some of it is made of others' data.
-_OWN_FOLDERS = ("datasets", "devices", "states", "uploads", "workers")
+_OWN_FOLDERS = ("datasets", "devices", "states", "tenants", "uploads", "workers")
 _OWN_FILES = ("advisor.sqlite", "engine.sqlite")
 # Before the data is read: no number of negatives is above so many classes.
 _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2**62, n_examples=1)
@@ -112,12 +112,17 @@ def _workspace(service: Service, *files: Path | None) -> Workspace:
 
 
 def _file(service: Service, tenant: str, path: str) -> Path:
-    """Where a path of a task lies; raises DataInvalidError outside of what it may name."""
+    """Where a path of a task lies; raises DataInvalidError outside of what it may name.
+
+    The files of the data folder are `local`'s; every other tenant has a folder of its own in there.
+    """
     if path.startswith(uploads.PREFIX):
         return uploads.named(service, tenant, path)
     root = service.data_root
     if root is None:
         return Path(path)
+    if tenant != LOCAL:
+        return resolve_inside(path, root / "tenants" / tenant)
     found = resolve_inside(path, root)
     first = found.relative_to(root.resolve()).parts[:1]
     if first and (first[0] in _OWN_FOLDERS or first[0].startswith(_OWN_FILES)):

@@ -28,7 +28,7 @@ def recommend_now(
     """
     started = time.monotonic()
     check_words(task)
-    device = _device(service, device_id)
+    device = _device(service, tenant, device_id)
     prepared = None
     if task.kind != "description":
         prepared = read(service, task, tenant).model_copy(update={"device": device})
@@ -73,11 +73,11 @@ def known_costs(service: Service, tenant: str, prepared: Prepared) -> list[StepC
     return [cost for cost in found if cost.outcome == "completed"]
 
 
-def _device(service: Service, device_id: str | None) -> Device:
+def _device(service: Service, tenant: str, device_id: str | None) -> Device:
     here = service.workspace.device
     if device_id is None or device_id == here.id:
         return here
-    for device in service.store.evidence.devices():
+    for device in service.store.evidence.devices(tenant):
         if device.id == device_id:
             return device
     raise TaskInvalidError(f"device: {device_id!r} is not one of the devices that are known")

@@ -32,4 +32,5 @@ class Service:
     workspace: Workspace
     data_root: Path | None = None
     budget_seconds_max: float = 86400.0
+    n_open_max: int | None = None
     uploads: UploadLimits = UploadLimits()

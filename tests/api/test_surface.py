@@ -25,6 +25,8 @@ OPERATIONS = {
     ("get", "/v1/trials/{trial_id}/measurements"): "list_measurements",
     ("get", "/v1/profiles"): "list_profiles",
     ("get", "/v1/profiles/{profile_id}"): "get_profile",
+    ("post", "/v1/profiles/{profile_id}:share"): "share_profile",
+    ("post", "/v1/profiles/{profile_id}:unshare"): "unshare_profile",
     ("post", "/v1/tasks"): "create_task",
     ("get", "/v1/tasks"): "list_tasks",
     ("get", "/v1/tasks/{task_id}"): "get_task",
