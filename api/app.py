@@ -21,6 +21,7 @@ from api import auth, problems
 from api.events import EventHub
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
 from api.limits import Rate
+from api.middleware.body import BodyLimit
 from api.middleware.door import Door
 from api.middleware.headers import SafeHeaders
 from api.origins import LOOPBACK_NAMES, is_loopback
@@ -88,7 +89,6 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(permitted)],
         middleware=_middleware(used, address),
-        max_body_size=used.body_bytes_max,
         docs_url=None,
         redoc_url=None,
     )
@@ -153,6 +153,7 @@ def _middleware(settings: Settings, address: str | None) -> list[Middleware]:
     rate = Rate(settings.requests_per_minute)
     return [
         Middleware(SafeHeaders),
+        Middleware(BodyLimit, bytes_max=settings.body_bytes_max),
         Middleware(Door, needs_key=asks_for_key, hosts=hosts, rate=rate),
     ]
 

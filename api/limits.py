@@ -29,6 +29,11 @@ class Rate:
         self._per_minute, self._clock = per_minute, clock
         self._paid_until: dict[str, float] = {}
 
+    @property
+    def n_keys(self) -> int:
+        """How many keys it remembers."""
+        return len(self._paid_until)
+
     def count(self, key_id: str) -> None:
         """Count a request; raises RateExceededError instead if there have been too many."""
         now, cost_seconds = self._clock(), WINDOW_SECONDS / self._per_minute

@@ -72,6 +72,8 @@ def answer(request: Request, error: Exception) -> Response:
     """What an error leaves as, where no handler of the app's sees it."""
     if isinstance(error, AdvisorError):
         return _on_advisor_error(request, error)
+    if isinstance(error, HTTPException):
+        return _on_http_error(request, error)
     if isinstance(error, OperationalError | InterfaceError):
         return _on_outage(request, error)
     return _on_unexpected(request, error)

@@ -1,5 +1,6 @@
 """Settings: what the environment says (`ADVISOR_*`), read here and nowhere else."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,7 +52,12 @@ class Settings(BaseSettings):
         description="the device's lock; one process serves it, one leg at a time trains on it",
     )
     threads: int | None = Field(default=None, ge=1, description="by default all cores allowed")
-    leg_memory_gib: float | None = Field(default=None, gt=0, description="a leg above it ends")
+    leg_memory_gib: float | None = Field(
+        default=None, gt=0, description="a child that trains or reads ends above it"
+    )
+    leg_seconds_max: float | None = Field(
+        default=None, gt=0, description="a leg that takes longer ends, and counts as timed out"
+    )
     runs_calibrations: bool | None = Field(
         default=None,
         description="whether a server also runs what it queues; by default on SQLite only",
@@ -125,4 +131,5 @@ class Settings(BaseSettings):
             device=this_device(self.threads),
             device_slot=self.device_slot,
             memory_limit_bytes=limit_bytes,
+            leg_limit_seconds=math.inf if self.leg_seconds_max is None else self.leg_seconds_max,
         )

@@ -1,5 +1,6 @@
 """Workspace: where calibrations keep datasets and trial states, and what a leg may use."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -31,6 +32,7 @@ class Workspace:
     device: Device = field(default_factory=this_device)
     device_slot: str = "cpu0"
     memory_limit_bytes: float | None = None
+    leg_limit_seconds: float = math.inf
     caches_dir: Path | None = None
     """Where datasets are cached, by default `datasets` in the data folder."""
 

@@ -195,6 +195,15 @@ def test_a_leg_over_its_memory_limit_is_an_outcome(
     assert report.detail is not None
 
 
+def test_a_leg_over_its_time_limit_is_an_outcome_and_not_the_end_of_the_budget(
+    prepared: Prepared, workspace: Workspace, tmp_path: Path
+) -> None:
+    short = Workspace(tmp_path, device=workspace.device, leg_limit_seconds=0.3)
+    report = run(prepared, leg(prepared, 256 * 10**6), short)
+    assert report.outcome == "timed_out"
+    assert report.detail == "took longer than its limit of 0.3 s"
+
+
 def test_states_from_before_the_last_leg_are_deleted(
     prepared: Prepared, workspace: Workspace, tmp_path: Path
 ) -> None:
