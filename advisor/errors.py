@@ -4,6 +4,7 @@ AdvisorError
 ├── TaskInvalidError       the task, its data or a budget is not usable as given
 │   └── DataInvalidError   the data file does not hold what the task says
 ├── UnknownLossError       no loss of that name is in the catalogue
+├── LossPackageError       an installed package adds a loss that is not usable
 ├── PageInvalidError       a page token or a page size is not one of ours
 ├── StoreOutdatedError     the database was made by an older or a newer version
 ├── NotFoundError          no such row for this tenant
@@ -44,6 +45,10 @@ class InUseError(AdvisorError):
 
 class StorageFullError(AdvisorError):
     """The service's disk is full; try again when there is room."""
+
+
+class LossPackageError(AdvisorError):
+    """An installed package adds a loss that is not usable; correct or uninstall it."""
 
 
 class NotFoundError(AdvisorError):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from tests.references.row import Batch, Reference, Row
+from profiler.losses.testing import Batch, Reference, Row
 
 
 def _positive(batch: Batch) -> torch.Tensor:
