@@ -12,6 +12,9 @@ AdvisorError
 ├── UploadTooLargeError    a file is larger than one may be, or than the tenant's room
 ├── InUseError             something that runs needs what shall go
 ├── StorageFullError       the disk has no room
+├── NotElsewhereError      a calibration's legs are not for trainers elsewhere
+├── LeaseLostError         a leg has gone to another trainer
+├── TellInvalidError       what was told cannot be of that leg
 └── TooManyOpenError       a tenant has as many calibrations waiting or running as it may
 """
 
@@ -65,6 +68,18 @@ class StoreOutdatedError(AdvisorError):
 
 class KeyInvalidError(AdvisorError):
     """There is no such key."""
+
+
+class NotElsewhereError(AdvisorError):
+    """The legs of this calibration run on the service's workers."""
+
+
+class LeaseLostError(AdvisorError):
+    """The lease has lapsed and its trial was leased again; ask for another leg."""
+
+
+class TellInvalidError(AdvisorError):
+    """What was told cannot be of that leg."""
 
 
 class TooManyOpenError(AdvisorError):

@@ -90,18 +90,27 @@ class Race:
             raise TaskInvalidError(f"no loss is feasible: {told}")
         self._first_fraction, self._opening = self._plan_opening(feasible, budget_seconds)
 
-    def ask(self, seconds_left: float) -> Leg | None:
-        """The next leg, leased until it is told; None when settled or nothing affordable helps."""
+    def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
+        """The next leg, leased until it is told; None when settled or nothing affordable helps.
+
+        With `whole` it is a trial from its start to the horizon, or as far as the budget bears:
+        for a trainer that cannot stop a trial and go on with it later.
+        """
+        seconds_left -= sum(self._leg_seconds(leg) for leg in self._leased.values())
         leased = {leg.trial.candidate.key for leg in self._leased.values()}
         free = [c for c in self._contenders() if c.belief.candidate.key not in leased]
-        leg = self._open_next(free, seconds_left)
+        leg = self._open_next(free, seconds_left, whole)
         for keep_all in (False, True):
             if leg is None:
                 found = options(free, self._max_seeds, keep_all)
-                leg = self._best_leg(found, seconds_left)
+                leg = self._best_leg(found, seconds_left, whole)
         if leg is not None:
-            self._leased[leg.id] = leg
+            self.lease(leg)
         return leg
+
+    def lease(self, leg: Leg) -> None:
+        """Take note of a leg that is being trained, as asked of this race or an earlier copy."""
+        self._leased[leg.id] = leg
 
     def tell(self, report: LegReport) -> None:
         """Learn what came of a leg; a cancelled one only ends its lease.
@@ -222,7 +231,7 @@ class Race:
             order += [(i, b.horizon_seconds, b.candidate.key) for i, b in enumerate(mine[:n_open])]
         return [key for _, _, key in sorted(order)]
 
-    def _open_next(self, free: Sequence[Contender], seconds_left: float) -> Leg | None:
+    def _open_next(self, free: Sequence[Contender], seconds_left: float, whole: bool) -> Leg | None:
         by_key = {c.belief.candidate.key: c for c in free}
         for key in self._opening:
             contender = by_key.get(key)
@@ -230,14 +239,16 @@ class Race:
                 continue
             trial = Trial(candidate=contender.belief.candidate, seed=self._seed)
             leg = self._pace[key].leg(trial, 0, contender.rungs[0])
-            if self._leg_seconds(leg) <= seconds_left:
+            if whole:
+                leg = self._cut(self._whole(trial), seconds_left)
+            if leg is not None and self._leg_seconds(leg) <= seconds_left:
                 return leg
         return None
 
-    def _best_leg(self, found: Sequence[Option], seconds_left: float) -> Leg | None:
+    def _best_leg(self, found: Sequence[Option], seconds_left: float, whole: bool) -> Leg | None:
         """The affordable leg with the greatest gain per second of the way to its horizon."""
         for option in sorted(found, key=self._worth, reverse=True):
-            leg = self._fitting(option, seconds_left)
+            leg = self._fitting(option, seconds_left, whole)
             if leg is not None:
                 return leg
         return None
@@ -247,14 +258,25 @@ class Race:
         to_go = max(1, pace.horizon_examples - option.from_examples)
         return option.gain / (START_SECONDS + to_go * pace.seconds_per_example)
 
-    def _fitting(self, option: Option, seconds_left: float) -> Leg | None:
+    def _fitting(self, option: Option, seconds_left: float, whole: bool) -> Leg | None:
         """The option's leg, cut at the last checkpoint that fits; half a further seed is none."""
         candidate = option.contender.belief.candidate
         trial = Trial(candidate=candidate, seed=self._seed + option.seed_index)
         leg = self._pace[candidate.key].leg(trial, option.from_examples, option.until_examples)
+        if whole:
+            leg = self._whole(trial)
+        fitting = self._cut(leg, seconds_left)
+        if fitting is None or fitting.until_examples <= option.from_examples:
+            return None
+        return None if option.seed_index and fitting != leg else fitting
+
+    def _whole(self, trial: Trial) -> Leg:
+        pace = self._pace[trial.candidate.key]
+        return pace.leg(trial, 0, pace.rungs(self._first_fraction)[-1])
+
+    def _cut(self, leg: Leg, seconds_left: float) -> Leg | None:
+        """The leg up to the last checkpoint that fits."""
         for n in range(len(leg.checkpoints), 0, -1):
-            if option.seed_index and n < len(leg.checkpoints):
-                return None
             shorter = leg.model_copy(update={"checkpoints": leg.checkpoints[:n]})
             if self._leg_seconds(shorter) <= seconds_left:
                 return shorter

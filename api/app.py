@@ -26,6 +26,7 @@ from api.middleware.door import Door
 from api.middleware.headers import SafeHeaders
 from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
+    ask_tell,
     calibrations,
     docs,
     events,
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
     for resource in (
         recommendations,
         calibrations,
+        ask_tell,
         events,
         trials,
         profiles,

@@ -41,33 +41,42 @@ class CalibrationRepository:
         device_tag: str,
         tenant: str = LOCAL,
         n_open_max: int | None = None,
+        *,
+        task_fingerprint: str | None = None,
+        device_id: str | None = None,
     ) -> Calibration:
-        """A new calibration, queued; raises TooManyOpenError if `n_open_max` wait or run."""
+        """A new calibration, queued; raises TooManyOpenError if `n_open_max` wait or run.
+
+        It has a fingerprint and a device from its start where no data of it is read here.
+        """
         row = CalibrationRow(
             tenant=tenant,
             status="queued",
             task=task.model_dump(mode="json"),
             budget_seconds=budget_seconds,
             device_tag=device_tag,
+            task_fingerprint=task_fingerprint,
+            device_id=device_id,
         )
         with self._database.write() as session:
             if n_open_max is not None:
                 _check_open(session, tenant, n_open_max)
             session.add(row)
             session.flush()
-            return _to_calibration(row)
+            say_prepared(session, row)
+            return to_calibration(row)
 
     def get(self, tenant: str, id: str) -> Calibration:
         """One calibration of this tenant; raises NotFoundError."""
         with self._database.read() as session:
-            return _to_calibration(_find(session, id, tenant))
+            return to_calibration(find_calibration(session, id, tenant))
 
     def start(self, id: str) -> Calibration:
         """Queued becomes running; one that already runs, or has ended, stays as it is."""
         with self._locked(id) as (_, row):
             if row.status == "queued":
                 row.status, row.started_at = "running", now()
-            return _to_calibration(row)
+            return to_calibration(row)
 
     def prepared(self, id: str, task_fingerprint: str, device_id: str) -> None:
         """The data has been read: its legs and probes belong to this task and device."""
@@ -92,19 +101,19 @@ class CalibrationRepository:
                 say_ended(session, row)
             session.flush()
             session.refresh(row)  # the text as it is stored
-            return _to_calibration(row)
+            return to_calibration(row)
 
     def request_cancel(self, tenant: str, id: str) -> Calibration:
         """Ask the runner to stop and answer with what it knows; too late if it has ended."""
         with self._locked(id, tenant) as (_, row):
             if row.status in _OPEN:
                 row.cancel_requested = True
-            return _to_calibration(row)
+            return to_calibration(row)
 
     def is_cancel_requested(self, id: str) -> bool:
         """Whether someone asked this calibration to stop."""
         with self._database.read() as session:
-            return _find(session, id).cancel_requested
+            return find_calibration(session, id).cancel_requested
 
     def add_spent(self, id: str, seconds: float) -> None:
         """Charge wall-clock seconds to the budget."""
@@ -146,7 +155,7 @@ class CalibrationRepository:
         Where it has and there are none, none will come.
         """
         with self._database.read() as session:
-            has_ended = _find(session, id).status not in _OPEN
+            has_ended = find_calibration(session, id).status not in _OPEN
             return events_after(session, id, after), has_ended
 
     def told(self, tenant: str, task_fingerprint: str, device_id: str) -> list[LegReport]:
@@ -212,19 +221,20 @@ class CalibrationRepository:
         query = query.order_by(CalibrationRow.created_at.desc(), CalibrationRow.id.desc())
         with self._database.read() as session:
             rows = session.scalars(query.limit(checked_limit(limit) + 1))
-            return page_of([_to_calibration(row) for row in rows], limit)
+            return page_of([to_calibration(row) for row in rows], limit)
 
     @contextmanager
     def _locked(
         self, id: str, tenant: str | None = None
     ) -> Generator[tuple[Session, CalibrationRow]]:
         with self._database.write() as session:
-            yield session, _find(session, id, tenant, lock=True)
+            yield session, find_calibration(session, id, tenant, lock=True)
 
 
-def _find(
+def find_calibration(
     session: Session, id: str, tenant: str | None = None, *, lock: bool = False
 ) -> CalibrationRow:
+    """A calibration's row, held until the session ends if asked; raises NotFoundError."""
     query = select(CalibrationRow).where(CalibrationRow.id == id)
     if tenant is not None:
         query = query.where(CalibrationRow.tenant == tenant)
@@ -249,7 +259,8 @@ def _check_open(session: Session, tenant: str, n_open_max: int) -> None:
         )
 
 
-def _to_calibration(row: CalibrationRow) -> Calibration:
+def to_calibration(row: CalibrationRow) -> Calibration:
+    """A row as the value that is listed."""
     apart = {"task"}
     columns = {name: getattr(row, name) for name in Calibration.model_fields.keys() - apart}
     return Calibration(**columns, task=Task.model_validate(row.task))

@@ -6,6 +6,7 @@ from store.access import AccessRepository
 from store.calibrations import CalibrationRepository
 from store.database import Database, create_engine, parse_url
 from store.evidence import EvidenceRepository
+from store.leases import LeaseRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
 from store.tasks import TaskRepository
@@ -24,6 +25,7 @@ class Store:
         self.access = AccessRepository(database)
         self.evidence = EvidenceRepository(database)
         self.calibrations = CalibrationRepository(database)
+        self.leases = LeaseRepository(database)
         self.recommendations = RecommendationRepository(database)
         self.tasks = TaskRepository(database)
         self.uploads = UploadRepository(database)

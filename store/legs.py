@@ -154,6 +154,14 @@ def _trial_row(session: Session, calibration: CalibrationRow, leg: Leg) -> Trial
     return row
 
 
+def rows_of(session: Session, calibration: CalibrationRow, leg: Leg) -> tuple[TrialRow, LegRow]:
+    """The rows of a leg that has been leased."""
+    trial = _trial_row(session, calibration, leg)
+    row = _leg_row(session, trial, leg)
+    assert row is not None
+    return trial, row
+
+
 def _leg_row(session: Session, trial: TrialRow, leg: Leg) -> LegRow | None:
     known = select(LegRow).where(
         LegRow.trial_id == trial.id,

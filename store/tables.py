@@ -199,6 +199,30 @@ class LegRow(Row):
     detail: Mapped[str | None] = mapped_column(Words())
 
 
+class LeaseRow(Row):
+    """A leg that a trainer elsewhere has or had; lost when it lapsed and another took it."""
+
+    __tablename__ = "leases"
+    __table_args__ = (
+        UniqueConstraint("calibration_id", "ask_key"),
+        Index(None, "trial_id"),
+    )
+
+    id: Mapped[str] = _id()
+    calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"))
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"))
+    leg_id: Mapped[str] = mapped_column(ForeignKey("legs.id"))
+    attempt: Mapped[int]
+    ask_key: Mapped[str | None]
+    trainer: Mapped[str | None]
+    is_whole: Mapped[bool]
+    lease_seconds: Mapped[float]
+    leased_at: Mapped[datetime]
+    deadline: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    is_lost: Mapped[bool] = mapped_column(default=False)
+
+
 class MeasurementRow(Row):
     """One point of a told leg; `seconds` count from the start of the leg."""
 

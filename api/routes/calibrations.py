@@ -6,7 +6,7 @@ from advisor.calibration import Calibration, CalibrationStatus
 from api.problems import responses
 from api.routes.context import Id, PageSize, PageToken, Tenant, TheEngine, TheService, TheSettings
 from api.schemas import CalibrationRequest, Listing
-from api.stories import calibrate, tasks
+from api.stories import ask_tell, calibrate, tasks
 
 router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
 
@@ -21,11 +21,17 @@ def create_calibration(
     response: Response,
 ) -> Calibration:
     """Queue a calibration; its `recommendation_id` names the answer when it has ended."""
-    tag = body.device_tag or settings.tag
-    engine.check_tag(tag)
     task = tasks.named(service, tenant, body.task, body.task_id)
-    calibration = calibrate.request(service, task, body.budget_seconds, tag, tenant=tenant)
-    engine.enqueue(calibration)
+    if body.executor == "external":
+        trained_on = (body.device, body.data_fingerprint)
+        calibration = ask_tell.request(
+            service, task, body.budget_seconds, *trained_on, tenant=tenant
+        )
+    else:
+        tag = body.device_tag or settings.tag
+        engine.check_tag(tag)
+        calibration = calibrate.request(service, task, body.budget_seconds, tag, tenant=tenant)
+        engine.enqueue(calibration)
     response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
     return calibration
 

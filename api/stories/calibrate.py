@@ -10,15 +10,13 @@ from collections.abc import Callable
 from advisor.calibration import Calibration, Event
 from advisor.errors import AdvisorError, TaskInvalidError
 from advisor.task import Task
+from api.stories import ask_tell
 from api.stories.read import check_task
 from api.stories.recommend import recommend_now
 from api.stories.running import CalibrationInterruptedError, Run
-from api.stories.service import LOCAL, Service
+from api.stories.service import COMMAND_LINE_TAG, EXTERNAL_TAG, LOCAL, Service
 
 __all__ = ["COMMAND_LINE_TAG", "CalibrationInterruptedError", "cancel", "request", "run"]
-
-COMMAND_LINE_TAG = "command-line"
-"""The device tag of calibrations that the command line runs itself; no worker may take them."""
 
 _log = logging.getLogger(__name__)
 _ENDED = ("succeeded", "failed", "cancelled")
@@ -82,6 +80,8 @@ def cancel(service: Service, calibration_id: str, *, tenant: str = LOCAL) -> Cal
     """
     calibrations = service.store.calibrations
     calibration = calibrations.request_cancel(tenant, calibration_id)
+    if calibration.device_tag == EXTERNAL_TAG:
+        return ask_tell.decide(service, tenant, calibration_id)
     if calibration.status != "queued":
         return calibration
     try:

@@ -85,7 +85,10 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
         return
     given = task.data
     if given is None:
-        raise TaskInvalidError(f"data: kind {task.kind!r} needs data")
+        raise TaskInvalidError(
+            f"data: kind {task.kind!r} needs data; with statistics alone it is for trainers "
+            "elsewhere (executor external)"
+        )
     path = _file(service, tenant, given.path)
     labels = None if given.labels is None else _file(service, tenant, given.labels)
     names = {"path": str(path), "labels": None if labels is None else str(labels)}

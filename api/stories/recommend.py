@@ -30,7 +30,7 @@ def recommend_now(
     check_words(task)
     device = _device(service, tenant, device_id)
     prepared = None
-    if task.kind != "description":
+    if task.data is not None:
         prepared = read(service, task, tenant).model_copy(update={"device": device})
     statistics = prepared.statistics if prepared else task.statistics
     answer = recommend(

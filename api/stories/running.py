@@ -18,8 +18,8 @@ from advisor.calibration import (
 )
 from advisor.errors import AdvisorError
 from advisor.evidence import Candidate, Leg, LegReport, Measurement, Profile, StepCost, Trial
-from advisor.recommendation import RankedCandidate, Recommendation
-from api.stories.read import as_given, located
+from api.stories.answer import answer_of
+from api.stories.read import located
 from api.stories.recommend import known_costs, known_profiles
 from api.stories.service import Service
 from profiler.calibrate import Calibrated, calibrate
@@ -73,7 +73,8 @@ class Run:
         """Calibrate, store what was learnt and the answer; returns the calibration as it ended."""
         self._left_alone = self._patiently(self._killers)
         calibrated = self._calibrate()
-        answer = self._answer(calibrated, self._save_profiles(calibrated.profiles))
+        profile_ids = self._save_profiles(calibrated.profiles)
+        answer = answer_of(self._calibration, calibrated.recommendation, profile_ids)
         repository = self._service.store.recommendations
         saved = self._patiently(lambda: repository.save(answer, self._tenant))
         self._charge()
@@ -185,24 +186,6 @@ class Run:
             saved = self._patiently(lambda own=own: evidence.save_profile(own, self._id))
             ids[profile.candidate.key] = str(saved.id)
         return ids
-
-    def _answer(self, calibrated: Calibrated, profile_ids: dict[str, str]) -> Recommendation:
-        """The answer for the store: the task as it was given, and the profiles it rests on."""
-
-        def with_own_profile(ranked: RankedCandidate) -> RankedCandidate:
-            key = Candidate(loss=ranked.loss, settings=ranked.settings).key
-            own = [profile_ids[key]] if key in profile_ids else []
-            ids = dict.fromkeys([*own, *ranked.profile_ids])
-            return ranked.model_copy(update={"profile_ids": tuple(ids)})
-
-        answer = calibrated.recommendation
-        return answer.model_copy(
-            update={
-                "task": as_given(self._calibration.task, answer.task),
-                "calibration_id": self._id,
-                "ranking": tuple(map(with_own_profile, answer.ranking)),
-            }
-        )
 
     def _patiently(self, operation: Callable[[], T]) -> T:
         """Do it, again and again while the database is away; each of them may be done twice."""

@@ -8,6 +8,10 @@ from store.engine import Store
 
 LOCAL = "local"
 """The tenant of everyone who needs no key."""
+COMMAND_LINE_TAG = "command-line"
+"""The device tag of calibrations that the command line runs itself; no worker may take them."""
+EXTERNAL_TAG = "external"
+"""The device tag of calibrations whose legs are trained elsewhere, by ask and tell."""
 
 
 @dataclass(frozen=True)

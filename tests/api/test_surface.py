@@ -20,6 +20,8 @@ OPERATIONS = {
     ("get", "/v1/calibrations/{calibration_id}"): "get_calibration",
     ("post", "/v1/calibrations/{calibration_id}:cancel"): "cancel_calibration",
     ("get", "/v1/calibrations/{calibration_id}/events"): "stream_events",
+    ("post", "/v1/calibrations/{calibration_id}/trials:ask"): "ask_trial",
+    ("post", "/v1/trials/{trial_id}:tell"): "tell_trial",
     ("get", "/v1/trials"): "list_trials",
     ("get", "/v1/trials/{trial_id}"): "get_trial",
     ("get", "/v1/trials/{trial_id}/measurements"): "list_measurements",
