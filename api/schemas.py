@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from advisor.ask_tell import TrainerDevice
 from advisor.card import Consistency, KnownLoss, LossCard
-from advisor.task import Task
+from advisor.task import Horizon, Task, Trade
 from advisor.value import Value
 from api.stories import browse
 from profiler.losses import names
@@ -75,6 +75,20 @@ class CalibrationRequest(TaskRequest):
                 "device and data_fingerprint are for executor external, device_tag for worker"
             )
         return self
+
+
+class PreviewRequest(Value):
+    """An answer given before, at another horizon or trade; what is not given stays."""
+
+    recommendation_id: str = Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")
+    horizon: Horizon | None = None
+    trade: Trade | None = None
+
+
+class ProfileMark(Value):
+    """What its owner says of a profile."""
+
+    bad: bool = Field(description="true: no later answer rests on it")
 
 
 class NewTask(Value):

@@ -18,6 +18,7 @@ from advisor.live import NumberedEvent
 from advisor.task import Task
 from store.columns import now
 from store.database import Database
+from store.discards import without_discarded
 from store.events import events_after, say_ended, say_leader, say_prepared, say_probed
 from store.legs import first_of_each, lease_leg, leg_reports, measure_leg, tell_leg, told_query
 from store.page import Page, checked_limit, is_behind, page_of
@@ -161,10 +162,11 @@ class CalibrationRepository:
     def told(self, tenant: str, task_fingerprint: str, device_id: str) -> list[LegReport]:
         """What a race of this task on this device goes on from, in the order told.
 
-        Over all calibrations, without cancelled legs, each leg once.
+        Over all calibrations, without cancelled or discarded legs, each leg once.
         """
         with self._database.read() as session:
-            query = told_query(tenant, task_fingerprint, device_id)
+            key = (tenant, task_fingerprint, device_id)
+            query = without_discarded(session, told_query(*key), *key)
             return first_of_each(leg_reports(session, query))
 
     def trials(

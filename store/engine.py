@@ -7,6 +7,7 @@ from store.calibrations import CalibrationRepository
 from store.database import Database, create_engine, parse_url
 from store.evidence import EvidenceRepository
 from store.leases import LeaseRepository
+from store.outcomes import OutcomeRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
 from store.tasks import TaskRepository
@@ -27,6 +28,7 @@ class Store:
         self.calibrations = CalibrationRepository(database)
         self.leases = LeaseRepository(database)
         self.recommendations = RecommendationRepository(database)
+        self.outcomes = OutcomeRepository(database)
         self.tasks = TaskRepository(database)
         self.uploads = UploadRepository(database)
         self.workers = WorkerRepository(database)

@@ -7,20 +7,20 @@ a prior needs is read by index and never more than a fixed number of rows, howev
 import math
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Select, delete, exists, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from advisor.errors import NotFoundError
 from advisor.evidence import Device, Profile
 from advisor.value import Value
-from store.columns import new_id, now
-from store.database import Database, insert_or_update
+from store.database import Database
+from store.discards import discard, restore
 from store.page import Page, checked_limit, is_behind, page_of
-from store.profile_rows import class_bucket, profile_columns, to_device, to_profile
+from store.profile_rows import class_bucket, to_device, to_profile
+from store.profile_writing import write_device, write_profile
 from store.tables import CalibrationRow, DeviceRow, ProfilePointRow, ProfileRow, WorkerRow
 
 BUCKETS_EITHER_SIDE = 2
-_MEASURED = ("tenant", "task_fingerprint", "device_id", "candidate_key")
 
 
 class ProfileFilter(Value):
@@ -33,6 +33,8 @@ class ProfileFilter(Value):
     metric: str | None = None
     n_classes_min: int | None = None
     n_classes_max: int | None = None
+    source: str | None = None
+    bad: bool | None = None
 
 
 class EvidenceRepository:
@@ -44,7 +46,7 @@ class EvidenceRepository:
     def save_device(self, device: Device) -> None:
         """Remember a device; its id is its fingerprint, so a known one needs no change."""
         with self._database.write() as session:
-            _save_device(session, device)
+            write_device(session, device)
 
     def devices(self, tenant: str | None) -> list[Device]:
         """The devices that a tenant may know of, the newest first; all for None.
@@ -63,22 +65,8 @@ class EvidenceRepository:
         Returns the profile with its time. Its id stays when it is replaced, and so does whether
         it is shared.
         """
-        columns = profile_columns(profile, calibration_id)
-        columns |= {"id": new_id(), "created_at": now()}
         with self._database.write() as session:
-            _save_device(session, profile.device)
-            changed = columns.keys() - {"id", "shared", *_MEASURED}
-            insert_or_update(session, ProfileRow, columns, _MEASURED, changed)
-            same = [getattr(ProfileRow, name) == columns[name] for name in _MEASURED]
-            id_ = session.scalars(select(ProfileRow.id).where(*same)).one()
-            session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id_))
-            points = [
-                {"profile_id": id_, "tenant": profile.tenant, **point.model_dump()}
-                for point in profile.curve
-                if math.isfinite(point.value)
-            ]
-            if points:
-                session.execute(insert(ProfilePointRow), points)
+            id_ = write_profile(session, profile, calibration_id)
             return _profiles(session, _joined().where(ProfileRow.id == id_))[0]
 
     def profile(self, tenant: str, id: str) -> Profile:
@@ -103,6 +91,28 @@ class EvidenceRepository:
             raise NotFoundError(f"no profile {id!r}")
         return found[0]
 
+    def mark_bad(self, tenant: str, id: str, *, bad: bool) -> Profile:
+        """Take a profile, and the legs it was made of, out of every later answer, or back in.
+
+        Raises NotFoundError, for a profile that another tenant shares too.
+        """
+        with self._database.write() as session:
+            row = _own_row(session, tenant, id)
+            row.bad = bad
+            if row.source == "calibration":
+                (discard if bad else restore)(session, row)
+            session.flush()
+            return _profiles(session, _joined().where(ProfileRow.id == id))[0]
+
+    def delete_profile(self, tenant: str, id: str) -> None:
+        """Delete a profile; no later calibration goes on from the legs it was made of."""
+        with self._database.write() as session:
+            row = _own_row(session, tenant, id)
+            if row.source == "calibration":
+                discard(session, row)
+            session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id))
+            session.execute(delete(ProfileRow).where(ProfileRow.id == id))
+
     def profiles(
         self,
         tenant: str,
@@ -117,6 +127,17 @@ class EvidenceRepository:
         wanted = wanted.order_by(ProfileRow.created_at.desc(), ProfileRow.id.desc())
         with self._database.read() as session:
             return page_of(_profiles(session, wanted.limit(checked_limit(limit) + 1)), limit)
+
+    def of_task(self, tenant: str, task_fingerprint: str, limit: int = 300) -> list[Profile]:
+        """The tenant's own profiles of this very task on any device, newest first."""
+        query = _joined().where(
+            ProfileRow.tenant == tenant,
+            ProfileRow.task_fingerprint == task_fingerprint,
+            ProfileRow.bad.is_(False),
+        )
+        with self._database.read() as session:
+            newest = ProfileRow.created_at.desc()
+            return _profiles(session, query.order_by(newest, ProfileRow.id).limit(limit))
 
     def neighbours(
         self,
@@ -157,6 +178,7 @@ def neighbour_queries(
                         ProfileRow.kind == kind,
                         ProfileRow.metric == metric,
                         ProfileRow.class_bucket == bucket,
+                        ProfileRow.bad.is_(False),
                     )
                     .order_by(ProfileRow.created_at.desc())
                 )
@@ -170,6 +192,14 @@ def _is_known_to(tenant: str) -> ColumnElement[bool]:
         (ProfileRow.device_id, ProfileRow.shared.is_(True)),
     )
     return or_(*(exists().where(device_id == DeviceRow.id, whose) for device_id, whose in measured))
+
+
+def _own_row(session: Session, tenant: str, id: str) -> ProfileRow:
+    query = select(ProfileRow).where(ProfileRow.tenant == tenant, ProfileRow.id == id)
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no profile {id!r}")
+    return row
 
 
 def _joined() -> Select[ProfileRow, DeviceRow]:
@@ -189,7 +219,7 @@ def _profiles(session: Session, query: Select[ProfileRow, DeviceRow]) -> list[Pr
 def _filtered(
     query: Select[ProfileRow, DeviceRow], filter: ProfileFilter
 ) -> Select[ProfileRow, DeviceRow]:
-    for name in ("loss", "task_name", "kind", "device_id", "metric"):
+    for name in ("loss", "task_name", "kind", "device_id", "metric", "source", "bad"):
         value = getattr(filter, name)
         if value is not None:
             query = query.where(getattr(ProfileRow, name) == value)
@@ -203,7 +233,3 @@ def _filtered(
 def _count(n: int) -> int:
     """A number that fits a column: no task has more classes, or fewer, than that."""
     return max(-1, min(n, 2**63 - 1))
-
-
-def _save_device(session: Session, device: Device) -> None:
-    insert_or_update(session, DeviceRow, device.model_dump(), ("id",), ())

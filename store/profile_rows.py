@@ -46,7 +46,7 @@ def profile_columns(profile: Profile, calibration_id: str | None) -> dict[str, A
         profile.final_value is not None or profile.outcome == "completed"
     )
     same = ("tenant", "task_name", "task_fingerprint", "kind", "metric", "embedding_dim")
-    same += ("batch_size", "n_seeds", "peak_bytes", "final_examples")
+    same += ("batch_size", "n_seeds", "peak_bytes", "final_examples", "source", "bad")
     return {
         **{name: getattr(profile, name) for name in same},
         **profile.statistics.model_dump(),

@@ -263,7 +263,12 @@ class ProfileRow(Row):
     __tablename__ = "profiles"
     __table_args__ = (
         UniqueConstraint(
-            "tenant", "task_fingerprint", "device_id", "candidate_key", name="uq_profiles_measured"
+            "tenant",
+            "task_fingerprint",
+            "device_id",
+            "candidate_key",
+            "source",
+            name="uq_profiles_measured",
         ),
         # The created_at behind the key lets a bucket be read newest first, and no further.
         Index("ix_profiles_own", "tenant", "kind", "metric", "class_bucket", "created_at"),
@@ -274,6 +279,8 @@ class ProfileRow(Row):
     id: Mapped[str] = _id()
     created_at: Mapped[datetime] = mapped_column(default=now)
     shared: Mapped[bool] = mapped_column(default=False)
+    source: Mapped[str] = mapped_column(default="calibration")
+    bad: Mapped[bool] = mapped_column(default=False)
     calibration_id: Mapped[str | None] = mapped_column(ForeignKey("calibrations.id"))
     task_name: Mapped[str] = mapped_column(Words())
     task_fingerprint: Mapped[str]
@@ -313,6 +320,33 @@ class ProfilePointRow(Row):
         BigInteger, primary_key=True, autoincrement=False, sort_order=-2
     )
     value: Mapped[float]
+
+
+class OutcomeRow(Row):
+    """What full training with a candidate of an answer gave; the last word of its teller."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (UniqueConstraint("recommendation_id", "candidate_key"),)
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    recommendation_id: Mapped[str] = mapped_column(ForeignKey("recommendations.id"))
+    candidate_key: Mapped[str] = mapped_column(Words(64))
+    # No foreign key: the profile may be deleted, and what was told stays.
+    profile_id: Mapped[str] = mapped_column(Words(32))
+    body: Mapped[dict[str, Any]]
+
+
+class DiscardRow(Row):
+    """What a candidate's legs told up to a moment counts for nothing in later calibrations."""
+
+    __tablename__ = "discards"
+
+    task_fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    device_id: Mapped[str] = mapped_column(primary_key=True)
+    candidate_key: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(primary_key=True, default=LOCAL)
+    discarded_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class WorkerRow(Row):

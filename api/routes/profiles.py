@@ -1,6 +1,6 @@
 """/v1/profiles and /v1/devices: what was measured, and on what."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -8,7 +8,7 @@ from advisor.evidence import Device, Profile
 from api.auth import needs
 from api.problems import responses
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
-from api.schemas import Listing
+from api.schemas import Listing, ProfileMark
 from store.evidence import ProfileFilter
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -26,6 +26,8 @@ def list_profiles(
     metric: Filter = None,
     n_classes_min: Count = None,
     n_classes_max: Count = None,
+    source: Literal["calibration", "outcome"] | None = None,
+    bad: bool | None = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Listing[Profile]:
@@ -38,6 +40,8 @@ def list_profiles(
         metric=metric,
         n_classes_min=n_classes_min,
         n_classes_max=n_classes_max,
+        source=source,
+        bad=bad,
     )
     page = service.store.evidence.profiles(tenant, wanted, page_size, page_token)
     return Listing[Profile].of(page)
@@ -63,6 +67,18 @@ def share_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profil
 def unshare_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
     """Keep this profile to its tenant again; answers that were given with it stay."""
     return service.store.evidence.share(tenant, profile_id, shared=False)
+
+
+@router.patch("/profiles/{profile_id}", responses=responses(404, 422))
+def mark_profile(profile_id: Id, body: ProfileMark, service: TheService, tenant: Tenant) -> Profile:
+    """Mark a profile of yours as bad, so that no later answer rests on it, or take that back."""
+    return service.store.evidence.mark_bad(tenant, profile_id, bad=body.bad)
+
+
+@router.delete("/profiles/{profile_id}", status_code=204, responses=responses(404, 422))
+def delete_profile(profile_id: Id, service: TheService, tenant: Tenant) -> None:
+    """Delete a profile of yours; later calibrations measure its candidate anew."""
+    service.store.evidence.delete_profile(tenant, profile_id)
 
 
 @router.get("/devices")

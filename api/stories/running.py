@@ -111,12 +111,15 @@ class Run:
         self._known.profiles += self._patiently(lambda: self._other_profiles(prepared))
 
     def _other_profiles(self, prepared: Prepared) -> list[Profile]:
-        """Without those of this very task and device: they come with the legs told."""
+        """Without those of this very task and device, which come with the legs told, unless what
+        full training gave was told of them."""
         found = known_profiles(
             self._service, self._tenant, prepared.task, prepared.statistics, prepared=prepared
         )
         here = (prepared.task_fingerprint, prepared.device.id)
-        return [p for p in found if (p.task_fingerprint, p.device.id) != here]
+        return [
+            p for p in found if p.source == "outcome" or (p.task_fingerprint, p.device.id) != here
+        ]
 
     def _keep(self, event: Event) -> None:
         """Store what an event says, then pass it on."""

@@ -14,7 +14,11 @@ from tests.api.servers import Site
 
 OPERATIONS = {
     ("post", "/v1/recommendations"): "create_recommendation",
+    ("get", "/v1/recommendations"): "list_recommendations",
     ("get", "/v1/recommendations/{recommendation_id}"): "get_recommendation",
+    ("post", "/v1/recommendations:preview"): "preview_recommendation",
+    ("post", "/v1/recommendations/{recommendation_id}/outcome"): "create_outcome",
+    ("get", "/v1/recommendations/{recommendation_id}/outcome"): "list_outcomes",
     ("post", "/v1/calibrations"): "create_calibration",
     ("get", "/v1/calibrations"): "list_calibrations",
     ("get", "/v1/calibrations/{calibration_id}"): "get_calibration",
@@ -29,6 +33,8 @@ OPERATIONS = {
     ("get", "/v1/profiles/{profile_id}"): "get_profile",
     ("post", "/v1/profiles/{profile_id}:share"): "share_profile",
     ("post", "/v1/profiles/{profile_id}:unshare"): "unshare_profile",
+    ("patch", "/v1/profiles/{profile_id}"): "mark_profile",
+    ("delete", "/v1/profiles/{profile_id}"): "delete_profile",
     ("post", "/v1/tasks"): "create_task",
     ("get", "/v1/tasks"): "list_tasks",
     ("get", "/v1/tasks/{task_id}"): "get_task",
