@@ -10,6 +10,7 @@ ADVISOR := PYTHONSAFEPATH=1 $(BIN)/softmax-advisor
 .DEFAULT_GOAL := help
 .PHONY: help install demo test soak lint format docs serve bench clean
 SOAK_ROUNDS ?= 10
+TEST_WORKERS ?= 2
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -21,8 +22,8 @@ install: $(VENV)/dev.stamp  ## Make the venv in .venv and install everything, de
 demo: $(VENV)/runtime.stamp  ## Install, calibrate a real sample task, print the ranking, write the report
 	$(ADVISOR) demo
 
-test: $(VENV)/dev.stamp  ## Install and run the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp  ## Install and run the whole test suite, file by file over TEST_WORKERS=2
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/dev.stamp  ## Kill servers, workers and connections again and again (SOAK_ROUNDS=10, about 25 minutes)
 	for round in $$(seq $(SOAK_ROUNDS)); do \

@@ -13,6 +13,7 @@ from api.settings import Settings
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import postgresql_database
 
+pytestmark = pytest.mark.slow
 QUEUES_ONLY = {"ADVISOR_RUNS_CALIBRATIONS": "false", "ADVISOR_DEAD_AFTER_SECONDS": "4"}
 
 

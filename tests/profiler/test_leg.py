@@ -104,7 +104,7 @@ def test_an_evaluation_is_estimated_from_a_part_of_its_rows(prepared: Prepared) 
 
     def score(rows: torch.Tensor) -> torch.Tensor:
         seen.append(len(rows))
-        time.sleep(0.0002 * len(rows))
+        time.sleep(0.002 * len(rows))
         return torch.zeros(len(rows), dataset.n_classes)
 
     trial.score = score
@@ -112,7 +112,7 @@ def test_an_evaluation_is_estimated_from_a_part_of_its_rows(prepared: Prepared) 
     assert n_rows > 200
     estimated = Validation(prepared, dataset, trial).estimated_seconds(0.0)
     assert sum(seen) == 64
-    assert estimated == pytest.approx(0.0002 * n_rows, rel=0.5)
+    assert estimated == pytest.approx(0.002 * n_rows, rel=0.5)
 
 
 class Child:
