@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import logging.config
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -21,9 +22,12 @@ from api import auth, problems
 from api.events import EventHub
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
 from api.limits import Rate
+from api.logs import logging_config
+from api.metrics import Metrics
 from api.middleware.body import BodyLimit
 from api.middleware.door import Door
 from api.middleware.headers import SafeHeaders
+from api.middleware.record import Record
 from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
     ask_tell,
@@ -38,6 +42,7 @@ from api.routes import (
     trials,
     uploads,
 )
+from api.routes import metrics as metrics_page
 from api.routes.context import permitted
 from api.settings import Settings
 from api.stories import uploads as uploads_story
@@ -61,7 +66,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
 
     `address` is the one it listens on; without one it is taken as reachable by others.
     """
-    used = settings or Settings()
+    used, metrics = settings or Settings(), Metrics()
     known_losses()  # a package that adds a loss wrongly ends the start, not the first request
 
     @asynccontextmanager
@@ -89,10 +94,11 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(permitted)],
-        middleware=_middleware(used, address),
+        middleware=_middleware(used, address, metrics),
         docs_url=None,
         redoc_url=None,
     )
+    app.state.metrics = metrics
     problems.install(app)
     for resource in (
         recommendations,
@@ -105,6 +111,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         uploads,
         losses,
         docs,
+        metrics_page,
         health,
     ):
         app.include_router(resource.router)
@@ -120,7 +127,14 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
     """
     _check_can_start(settings, address=host)
     app = create_app(settings, address=host)
-    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        log_config=logging_config(settings),
+        server_header=False,
+    )
 
 
 def run_worker(settings: Settings) -> None:
@@ -128,6 +142,8 @@ def run_worker(settings: Settings) -> None:
 
     Raises ValueError, StoreOutdatedError or SlotTakenError if it cannot start.
     """
+    if settings.log_format == "json":
+        logging.config.dictConfig(logging_config(settings))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -147,13 +163,14 @@ def needs_key(settings: Settings, address: str | None) -> bool:
     return settings.needs_key or address is None or not is_loopback(address)
 
 
-def _middleware(settings: Settings, address: str | None) -> list[Middleware]:
+def _middleware(settings: Settings, address: str | None, metrics: Metrics) -> list[Middleware]:
     """What every request passes, the outermost first."""
     asks_for_key = needs_key(settings, address)
     here = LOOPBACK_NAMES if address is None else LOOPBACK_NAMES | {address}
     hosts = settings.hosts or (None if asks_for_key else here)
     rate = Rate(settings.requests_per_minute)
     return [
+        Middleware(Record, metrics=metrics),
         Middleware(SafeHeaders),
         Middleware(BodyLimit, bytes_max=settings.body_bytes_max),
         Middleware(Door, needs_key=asks_for_key, hosts=hosts, rate=rate),

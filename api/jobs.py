@@ -24,6 +24,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, Wo
 
 from advisor.calibration import Calibration
 from advisor.errors import AdvisorError, NotFoundError, TaskInvalidError
+from api.logs import about
 from api.settings import Settings
 from api.stories import calibrate
 from api.stories.service import COMMAND_LINE_TAG, EXTERNAL_TAG, Service
@@ -171,7 +172,8 @@ class Engine:
         abandoned = threading.Event()
 
         def work() -> None:
-            status = self._run_in_thread(tenant, calibration_id, abandoned)
+            with about(calibration_id=calibration_id):
+                status = self._run_in_thread(tenant, calibration_id, abandoned)
             # Without a status nothing is answered: the workflow stays pending until it is
             # taken up again, here after a restart or by another process.
             if status is not None:

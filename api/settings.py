@@ -3,7 +3,7 @@
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     upload_quota_gib: float = Field(default=20.0, gt=0, description="of all files of one tenant")
     upload_days: float | None = Field(
         default=None, gt=0, description="a file sent goes after so long; by default never"
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="json: one object per line, with ids of request and calibration"
     )
     dead_after_seconds: float = Field(
         default=30.0, ge=3, description="a worker that is silent for so long is taken as dead"

@@ -11,6 +11,7 @@ from store.outcomes import OutcomeRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
 from store.tasks import TaskRepository
+from store.totals import TotalsRepository
 from store.uploads import UploadRepository
 from store.workers import WorkerRepository
 
@@ -31,6 +32,7 @@ class Store:
         self.outcomes = OutcomeRepository(database)
         self.tasks = TaskRepository(database)
         self.uploads = UploadRepository(database)
+        self.totals = TotalsRepository(database)
         self.workers = WorkerRepository(database)
 
     def ping(self) -> None:

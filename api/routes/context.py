@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from api.auth import Caller, check_scope, needed_scope
 from api.events import EventHub
 from api.jobs import Engine
+from api.metrics import Metrics
 from api.settings import Settings
 from api.stories.service import Service
 from store.page import MAX_LIMIT
@@ -23,6 +24,10 @@ def _engine(request: Request) -> Engine:
 
 def _events(request: Request) -> EventHub:
     return request.state.events
+
+
+def _metrics(request: Request) -> Metrics:
+    return request.app.state.metrics
 
 
 def _settings(request: Request) -> Settings:
@@ -47,6 +52,7 @@ def permitted(request: Request) -> None:
 TheService = Annotated[Service, Depends(_service)]
 TheEngine = Annotated[Engine, Depends(_engine)]
 TheEvents = Annotated[EventHub, Depends(_events)]
+TheMetrics = Annotated[Metrics, Depends(_metrics)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheCaller = Annotated[Caller, Depends(_caller)]
 Tenant = Annotated[str, Depends(_tenant)]

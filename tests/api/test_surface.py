@@ -50,6 +50,7 @@ OPERATIONS = {
     ("get", "/v1/losses/{name}/source"): "get_loss_source",
     ("get", "/v1/devices"): "list_devices",
     ("get", "/v1/samples"): "list_samples",
+    ("get", "/metrics"): "get_metrics",
     ("get", "/healthz"): "healthz",
     ("get", "/readyz"): "readyz",
 }
