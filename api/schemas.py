@@ -91,6 +91,21 @@ class ProfileMark(Value):
     bad: bool = Field(description="true: no later answer rests on it")
 
 
+class PlanRequest(TaskRequest):
+    """Say what a budget would buy for this task, without running anything."""
+
+    budget_seconds: float = Field(gt=0)
+    device: str | None = Field(
+        default=None, max_length=64, description="id of a known device; by default the server's"
+    )
+    executor: Literal["worker", "external"] = Field(
+        default="worker", description="who would train; external ones are not probed first"
+    )
+    can_pause: bool = Field(
+        default=True, description="false: every trial is trained whole, by trainers elsewhere"
+    )
+
+
 class NewTask(Value):
     """A task to be kept under an id."""
 

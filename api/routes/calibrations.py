@@ -3,10 +3,13 @@
 from fastapi import APIRouter, Response
 
 from advisor.calibration import Calibration, CalibrationStatus
+from advisor.plan import Plan
+from api.auth import needs
 from api.problems import responses
 from api.routes.context import Id, PageSize, PageToken, Tenant, TheEngine, TheService, TheSettings
-from api.schemas import CalibrationRequest, Listing
+from api.schemas import CalibrationRequest, Listing, PlanRequest
 from api.stories import ask_tell, calibrate, tasks
+from api.stories.plan import plan_budget
 
 router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
 
@@ -34,6 +37,20 @@ def create_calibration(
         engine.enqueue(calibration)
     response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
     return calibration
+
+
+@router.post(":plan", responses=responses(404, 422), openapi_extra=needs("read"))
+def plan_calibration(body: PlanRequest, service: TheService, tenant: Tenant) -> Plan:
+    """Say what a budget will buy, and the least that is useful; nothing is run or stored."""
+    return plan_budget(
+        service,
+        tasks.named(service, tenant, body.task, body.task_id),
+        body.budget_seconds,
+        tenant=tenant,
+        device_id=body.device,
+        elsewhere=body.executor == "external",
+        can_pause=body.can_pause,
+    )
 
 
 @router.get("", responses=responses(422))

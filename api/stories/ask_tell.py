@@ -28,7 +28,7 @@ from advisor.search_space import candidates
 from advisor.task import Task
 from advisor.told_cost import told_costs
 from api.stories.answer import answer_of
-from api.stories.read import check_words
+from api.stories.read import check_budget, check_words
 from api.stories.recommend import known_profiles
 from api.stories.running import ATTEMPTS_MAX
 from api.stories.service import EXTERNAL_TAG, LOCAL, Service
@@ -54,16 +54,8 @@ def request(
     Only with the same `data_fingerprint` and `device` does it go on from what was told to an
     earlier one: without them nobody knows that its numbers may be compared with others.
     """
-    if not 0 < budget_seconds <= service.budget_seconds_max:
-        raise TaskInvalidError(
-            f"budget_seconds: {budget_seconds:g} is not above 0 "
-            f"and at most {service.budget_seconds_max:g}"
-        )
-    if task.data is not None or task.statistics is None:
-        raise TaskInvalidError(
-            "task: trainers elsewhere keep their data; give its statistics (n_rows, n_classes, "
-            "n_examples) and no data"
-        )
+    check_budget(service, budget_seconds)
+    check_elsewhere(task)
     check_words(task)
     recommend(task)  # raises where no loss is feasible, with the reason of each
     data = f"elsewhere {tenant} {data_fingerprint or uuid4().hex} {task.statistics}"
@@ -78,6 +70,15 @@ def request(
         task_fingerprint=task.fingerprint(data),
         device_id=measured_on.id,
     )
+
+
+def check_elsewhere(task: Task) -> None:
+    """Raise TaskInvalidError for a task whose data would come here, or that has no numbers."""
+    if task.data is not None or task.statistics is None:
+        raise TaskInvalidError(
+            "task: trainers elsewhere keep their data; give its statistics (n_rows, n_classes, "
+            "n_examples) and no data"
+        )
 
 
 def ask(

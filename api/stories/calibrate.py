@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 
 from advisor.calibration import Calibration, Event
-from advisor.errors import AdvisorError, TaskInvalidError
+from advisor.errors import AdvisorError
 from advisor.task import Task
 from api.stories import ask_tell
-from api.stories.read import check_task
+from api.stories.read import check_budget, check_task
 from api.stories.recommend import recommend_now
 from api.stories.running import CalibrationInterruptedError, Run
 from api.stories.service import COMMAND_LINE_TAG, EXTERNAL_TAG, LOCAL, Service
@@ -31,11 +31,7 @@ def request(
     tenant: str = LOCAL,
 ) -> Calibration:
     """A new calibration, queued; raises for a task or a budget that cannot be served."""
-    if not 0 < budget_seconds <= service.budget_seconds_max:
-        raise TaskInvalidError(
-            f"budget_seconds: {budget_seconds:g} is not above 0 "
-            f"and at most {service.budget_seconds_max:g}"
-        )
+    check_budget(service, budget_seconds)
     check_task(service, task, tenant)
     return service.store.calibrations.create(
         task, budget_seconds, device_tag, tenant, service.n_open_max

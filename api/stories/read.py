@@ -51,6 +51,15 @@ def check_task(service: Service, task: Task, tenant: str = LOCAL) -> None:
         candidates(prepared.task, prepared.statistics)
 
 
+def check_budget(service: Service, budget_seconds: float) -> None:
+    """Raise TaskInvalidError for a budget that cannot be served."""
+    if not 0 < budget_seconds <= service.budget_seconds_max:
+        raise TaskInvalidError(
+            f"budget_seconds: {budget_seconds:g} is not above 0 "
+            f"and at most {service.budget_seconds_max:g}"
+        )
+
+
 def check_words(task: Task) -> None:
     """Raise for unknown losses and settings, where no loss can do what is asked by its card, and
     for text that no database can hold."""

@@ -20,6 +20,7 @@ OPERATIONS = {
     ("post", "/v1/recommendations/{recommendation_id}/outcome"): "create_outcome",
     ("get", "/v1/recommendations/{recommendation_id}/outcome"): "list_outcomes",
     ("post", "/v1/calibrations"): "create_calibration",
+    ("post", "/v1/calibrations:plan"): "plan_calibration",
     ("get", "/v1/calibrations"): "list_calibrations",
     ("get", "/v1/calibrations/{calibration_id}"): "get_calibration",
     ("post", "/v1/calibrations/{calibration_id}:cancel"): "cancel_calibration",
