@@ -1,4 +1,7 @@
-"""What a request is served with: who asks, and the service and engine that `create_app` made."""
+"""What a request is served with: who asks, and the service and engine that `create_app` made.
+
+These are async though they wait for nothing: the framework would give a thread to each otherwise.
+"""
 
 from typing import Annotated
 
@@ -14,39 +17,39 @@ from api.stories.service import Service
 from store.page import MAX_LIMIT
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     return request.state.service
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     return request.state.engine
 
 
-def _events(request: Request) -> EventHub:
+async def _events(request: Request) -> EventHub:
     return request.state.events
 
 
-def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> Metrics:
     return request.app.state.metrics
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return request.state.settings
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     return request.state.caller
 
 
-def _tenant(request: Request) -> str:
-    return _caller(request).tenant
+async def _tenant(request: Request) -> str:
+    return request.state.caller.tenant
 
 
-def permitted(request: Request) -> None:
+async def permitted(request: Request) -> None:
     """Raise ScopeMissingError unless the caller may use the operation that is asked for."""
     route = request.scope["route"]
     needed = needed_scope(route.path, request.method, route.openapi_extra)
-    check_scope(_caller(request), needed)
+    check_scope(request.state.caller, needed)
 
 
 TheService = Annotated[Service, Depends(_service)]
