@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from advisor.catalogue import known_loss
 from advisor.errors import AdvisorError
 from advisor.recommendation import Recommendation
 from advisor.search_space import candidates
@@ -34,11 +35,14 @@ def task_of(fields: Mapping[str, Any], more: Mapping[str, Any] | None) -> Task:
 def first_guess(loss: str, settings: Settings, task: Task, class_counts: NDArray) -> Settings:
     """All settings of a loss: those given, else its card's first choice for the optimiser.
 
+    What changes nothing beside the others may be given, as all settings of a candidate are.
     Raises ValueError for an unknown loss or setting and for a value that is not allowed.
     """
-    selection = task.losses.model_copy(
-        update={"include": (loss,), "settings": {loss: {k: (v,) for k, v in settings.items()}}}
-    )
+    card = known_loss(loss).card
+    all_given = {**{s.name: s.choices[0] for s in card.settings}, **settings}
+    idle = {s.name for s in card.settings if s.is_idle(all_given)}
+    used = {name: (value,) for name, value in settings.items() if name not in idle}
+    selection = task.losses.model_copy(update={"include": (loss,), "settings": {loss: used}})
     n_rows = max(1, round(class_counts.sum()))
     statistics = TaskStatistics(
         n_rows=n_rows,
