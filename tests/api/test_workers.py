@@ -125,5 +125,9 @@ def test_without_its_database_a_server_lives_but_is_not_ready(shared_site: Site)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"] == "the database does not answer"
         assert shared_site.http.get("/v1/devices").status_code == 503
+        with_key = {"X-API-Key": f"sa_{'0' * 16}_{'x' * 43}"}
+        unchecked = shared_site.http.get("/v1/devices", headers=with_key)
+        assert unchecked.status_code == 503
+        assert unchecked.headers["content-type"] == "application/problem+json"
         assert shared_site.http.get("/healthz").status_code == 200
         assert shared_site.programs[0].terminate() < 10
