@@ -10,6 +10,7 @@ AdvisorError
 ├── NotFoundError          no such row for this tenant
 ├── KeyInvalidError        a key is none of ours, has expired or is revoked
 ├── UploadTooLargeError    a file is larger than one may be, or than the tenant's room
+├── KeyReusedError         an Idempotency-Key came with another request before
 ├── InUseError             something that runs needs what shall go
 ├── StorageFullError       the disk has no room
 ├── NotElsewhereError      a calibration's legs are not for trainers elsewhere
@@ -40,6 +41,10 @@ class UnknownLossError(AdvisorError):
 
 class UploadTooLargeError(AdvisorError):
     """The file is larger than what may be sent."""
+
+
+class KeyReusedError(AdvisorError):
+    """The Idempotency-Key came with another request before."""
 
 
 class InUseError(AdvisorError):

@@ -32,19 +32,23 @@ from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
     ask_tell,
     calibrations,
+    devices,
     docs,
     events,
     health,
     losses,
     profiles,
     recommendations,
+    samples,
     tasks,
     trials,
     uploads,
+    workers,
 )
 from api.routes import metrics as metrics_page
 from api.routes.context import permitted
 from api.settings import Settings
+from api.stories import once
 from api.stories import uploads as uploads_story
 from api.stories.service import Service
 from store.database import parse_url
@@ -53,7 +57,7 @@ from store.engine import Store, open_store, upgrade
 GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
 SWEEP_SECONDS = 3600
-"""How often uploads whose days are over are deleted."""
+"""How often uploads whose days are over are deleted, and old keys of requests."""
 _log = logging.getLogger(__name__)
 
 
@@ -109,6 +113,9 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         profiles,
         tasks,
         uploads,
+        devices,
+        workers,
+        samples,
         losses,
         docs,
         metrics_page,
@@ -181,8 +188,9 @@ async def _sweep_again_and_again(service: Service) -> None:
     while True:
         try:
             await asyncio.to_thread(uploads_story.sweep, service)
+            await asyncio.to_thread(once.sweep, service)
         except Exception as error:  # an outage of the database: the next time finds it again
-            _log.warning("uploads were not swept: %s", error)
+            _log.warning("what is old was not swept away: %s", error)
         await asyncio.sleep(SWEEP_SECONDS)
 
 

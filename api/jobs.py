@@ -249,7 +249,13 @@ class Engine:
         if self._runs:
             device = self._service.workspace.device.id
             workers = self._service.store.workers
-            workers.beat(self.id, device, self._settings.tag, self._current)
+            workers.beat(
+                self.id,
+                device,
+                self._settings.tag,
+                self._current,
+                self._settings.device_slot,
+            )
         else:
             self._service.store.ping()
         # In this order: who looks meanwhile sees the silence, or that there was one.

@@ -16,7 +16,7 @@ from advisor.errors import NotFoundError, TooManyOpenError
 from advisor.evidence import Candidate, Leg, LegReport, Measurement, StepCost
 from advisor.live import NumberedEvent
 from advisor.task import Task
-from store.columns import now
+from store.columns import new_id, now
 from store.database import Database
 from store.discards import without_discarded
 from store.events import events_after, say_ended, say_leader, say_prepared, say_probed
@@ -45,12 +45,15 @@ class CalibrationRepository:
         *,
         task_fingerprint: str | None = None,
         device_id: str | None = None,
+        id: str | None = None,
     ) -> Calibration:
         """A new calibration, queued; raises TooManyOpenError if `n_open_max` wait or run.
 
+        With an `id` it is made once: the one that has it already is returned as it stands.
         It has a fingerprint and a device from its start where no data of it is read here.
         """
         row = CalibrationRow(
+            id=id or new_id(),
             tenant=tenant,
             status="queued",
             task=task.model_dump(mode="json"),
@@ -60,6 +63,9 @@ class CalibrationRepository:
             device_id=device_id,
         )
         with self._database.write() as session:
+            known = None if id is None else session.get(CalibrationRow, id)
+            if known is not None:
+                return to_calibration(known)
             if n_open_max is not None:
                 _check_open(session, tenant, n_open_max)
             session.add(row)

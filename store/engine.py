@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from store.access import AccessRepository
+from store.answers import AnswerRepository
 from store.calibrations import CalibrationRepository
 from store.database import Database, create_engine, parse_url
 from store.evidence import EvidenceRepository
@@ -24,6 +25,7 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         database = Database(engine)
+        self.answers = AnswerRepository(database)
         self.access = AccessRepository(database)
         self.evidence = EvidenceRepository(database)
         self.calibrations = CalibrationRepository(database)

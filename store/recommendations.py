@@ -1,5 +1,7 @@
 """RecommendationRepository: answers, kept exactly as they left."""
 
+from typing import Any
+
 from pydantic import AwareDatetime
 from sqlalchemy import select
 
@@ -7,7 +9,7 @@ from advisor.errors import NotFoundError
 from advisor.recommendation import EvidenceLevel, Recommendation, Verdict
 from advisor.value import Value
 from store.columns import new_id, now
-from store.database import Database
+from store.database import Database, insert_or_update
 from store.page import Page, checked_limit, is_behind, page_of
 from store.tables import LOCAL, RecommendationRow
 
@@ -39,12 +41,14 @@ class RecommendationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, recommendation: Recommendation, tenant: str = LOCAL) -> Recommendation:
-        """Store an answer; returns it with its id and time."""
+    def save(
+        self, recommendation: Recommendation, tenant: str = LOCAL, id: str | None = None
+    ) -> Recommendation:
+        """Store an answer; returns it with its id and time, or the one that has this `id`."""
         saved = recommendation.model_copy(
-            update={"id": new_id(), "tenant": tenant, "created_at": now()}
+            update={"id": id or new_id(), "tenant": tenant, "created_at": now()}
         )
-        row = RecommendationRow(
+        columns: dict[str, Any] = dict(
             id=saved.id,
             tenant=tenant,
             created_at=saved.created_at,
@@ -57,8 +61,8 @@ class RecommendationRepository:
             body=saved.model_dump(mode="json"),
         )
         with self._database.write() as session:
-            session.add(row)
-        return saved
+            insert_or_update(session, RecommendationRow, columns, ("id",), ())
+        return saved if id is None else self.get(tenant, id)
 
     def get(self, tenant: str, id: str) -> Recommendation:
         """One recommendation of this tenant; raises NotFoundError."""

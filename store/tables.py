@@ -349,6 +349,20 @@ class DiscardRow(Row):
     discarded_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class AnswerRow(Row):
+    """What was answered to a request with a key of its own; `status` is null until then."""
+
+    __tablename__ = "answers"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True, default=LOCAL)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Words(64))
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    status: Mapped[int | None]
+    location: Mapped[str | None]
+    body: Mapped[str | None] = mapped_column(Words())
+
+
 class WorkerRow(Row):
     """A live worker; `seen_at` is set by the database's clock."""
 
@@ -357,6 +371,7 @@ class WorkerRow(Row):
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
     device: Mapped[str | None]
     tag: Mapped[str]
+    device_slot: Mapped[str | None]
     current: Mapped[str | None] = mapped_column(Words())
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]

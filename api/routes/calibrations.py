@@ -7,11 +7,12 @@ from advisor.plan import Plan
 from api.auth import needs
 from api.problems import responses
 from api.routes.context import Id, PageSize, PageToken, Tenant, TheEngine, TheService, TheSettings
+from api.routes.resource import ResourceRoute, TheOnce
 from api.schemas import CalibrationRequest, Listing, PlanRequest
 from api.stories import ask_tell, calibrate, tasks
 from api.stories.plan import plan_budget
 
-router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
+router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"], route_class=ResourceRoute)
 
 
 @router.post("", status_code=202, responses=responses(404, 422))
@@ -21,19 +22,23 @@ def create_calibration(
     tenant: Tenant,
     engine: TheEngine,
     settings: TheSettings,
+    once: TheOnce,
     response: Response,
 ) -> Calibration:
     """Queue a calibration; its `recommendation_id` names the answer when it has ended."""
     task = tasks.named(service, tenant, body.task, body.task_id)
+    id_ = None if once is None else once.id
     if body.executor == "external":
         trained_on = (body.device, body.data_fingerprint)
         calibration = ask_tell.request(
-            service, task, body.budget_seconds, *trained_on, tenant=tenant
+            service, task, body.budget_seconds, *trained_on, tenant=tenant, id=id_
         )
     else:
         tag = body.device_tag or settings.tag
         engine.check_tag(tag)
-        calibration = calibrate.request(service, task, body.budget_seconds, tag, tenant=tenant)
+        calibration = calibrate.request(
+            service, task, body.budget_seconds, tag, tenant=tenant, id=id_
+        )
         engine.enqueue(calibration)
     response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
     return calibration

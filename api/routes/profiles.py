@@ -1,21 +1,22 @@
-"""/v1/profiles and /v1/devices: what was measured, and on what."""
+"""/v1/profiles: what was measured, and what was told of full training."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from advisor.evidence import Device, Profile
+from advisor.evidence import Profile
 from api.auth import needs
 from api.problems import responses
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
+from api.routes.resource import ResourceRoute
 from api.schemas import Listing, ProfileMark
 from store.evidence import ProfileFilter
 
-router = APIRouter(prefix="/v1", tags=["evidence"])
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=ResourceRoute)
 Count = Annotated[int | None, Query(ge=1, le=2**53)]
 
 
-@router.get("/profiles", responses=responses(422))
+@router.get("", responses=responses(422))
 def list_profiles(
     service: TheService,
     tenant: Tenant,
@@ -47,41 +48,31 @@ def list_profiles(
     return Listing[Profile].of(page)
 
 
-@router.get("/profiles/{profile_id}", responses=responses(404, 422))
+@router.get("/{profile_id}", responses=responses(404, 422))
 def get_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
     """One profile, with its curve."""
     return service.store.evidence.profile(tenant, profile_id)
 
 
-@router.post(
-    "/profiles/{profile_id}:share", responses=responses(404, 422), openapi_extra=needs("admin")
-)
+@router.post("/{profile_id}:share", responses=responses(404, 422), openapi_extra=needs("admin"))
 def share_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
     """Let all tenants read this profile, and their answers rest on it."""
     return service.store.evidence.share(tenant, profile_id, shared=True)
 
 
-@router.post(
-    "/profiles/{profile_id}:unshare", responses=responses(404, 422), openapi_extra=needs("admin")
-)
+@router.post("/{profile_id}:unshare", responses=responses(404, 422), openapi_extra=needs("admin"))
 def unshare_profile(profile_id: Id, service: TheService, tenant: Tenant) -> Profile:
     """Keep this profile to its tenant again; answers that were given with it stay."""
     return service.store.evidence.share(tenant, profile_id, shared=False)
 
 
-@router.patch("/profiles/{profile_id}", responses=responses(404, 422))
+@router.patch("/{profile_id}", responses=responses(404, 422))
 def mark_profile(profile_id: Id, body: ProfileMark, service: TheService, tenant: Tenant) -> Profile:
     """Mark a profile of yours as bad, so that no later answer rests on it, or take that back."""
     return service.store.evidence.mark_bad(tenant, profile_id, bad=body.bad)
 
 
-@router.delete("/profiles/{profile_id}", status_code=204, responses=responses(404, 422))
+@router.delete("/{profile_id}", status_code=204, responses=responses(404, 422))
 def delete_profile(profile_id: Id, service: TheService, tenant: Tenant) -> None:
     """Delete a profile of yours; later calibrations measure its candidate anew."""
     service.store.evidence.delete_profile(tenant, profile_id)
-
-
-@router.get("/devices")
-def list_devices(service: TheService, tenant: Tenant) -> Listing[Device]:
-    """The devices that something was measured on, newest first."""
-    return Listing[Device](items=tuple(service.store.evidence.devices(tenant)))

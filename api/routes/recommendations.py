@@ -7,22 +7,30 @@ from advisor.recommendation import Recommendation, Verdict
 from api.auth import needs
 from api.problems import responses
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
+from api.routes.resource import ResourceRoute, TheOnce
 from api.schemas import Listing, PreviewRequest, RecommendationRequest
 from api.stories import outcomes, tasks
 from api.stories.recommend import answer_again, recommend_now
 from store.outcomes import StoredOutcome
 from store.recommendations import AnswerFilter, AnswerLine
 
-router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
+router = APIRouter(
+    prefix="/v1/recommendations", tags=["recommendations"], route_class=ResourceRoute
+)
 
 
 @router.post("", status_code=201, responses=responses(404, 422), openapi_extra=needs("read"))
 def create_recommendation(
-    body: RecommendationRequest, service: TheService, tenant: Tenant, response: Response
+    body: RecommendationRequest,
+    service: TheService,
+    tenant: Tenant,
+    once: TheOnce,
+    response: Response,
 ) -> Recommendation:
     """Answer a task from theory and stored profiles, without training anything."""
     task = tasks.named(service, tenant, body.task, body.task_id)
-    answer = recommend_now(service, task, tenant=tenant, device_id=body.device)
+    id_ = None if once is None else once.id
+    answer = recommend_now(service, task, tenant=tenant, device_id=body.device, answer_id=id_)
     response.headers["Location"] = f"/v1/recommendations/{answer.id}"
     return answer
 

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from advisor.summary import DataPreview
 from api.problems import responses
 from api.routes.context import Id, PageSize, PageToken, Tenant, TheService
+from api.routes.resource import ResourceRoute
 from api.schemas import Listing
 from api.stories import uploads
 from api.stories.service import Service
 from store.uploads import Upload
 
-router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=ResourceRoute)
 
 _PIECE_BYTES = 2**20
 # The body as it is; limits of our own, which depend on who sends, take the place of the app's.

@@ -48,8 +48,11 @@ def request(
     data_fingerprint: str | None = None,
     *,
     tenant: str = LOCAL,
+    id: str | None = None,
 ) -> Calibration:
-    """A new calibration for trainers elsewhere; raises TaskInvalidError, UnknownLossError.
+    """A new calibration for trainers elsewhere, or the one that has this `id`.
+
+    Raises TaskInvalidError, UnknownLossError.
 
     Only with the same `data_fingerprint` and `device` does it go on from what was told to an
     earlier one: without them nobody knows that its numbers may be compared with others.
@@ -69,6 +72,7 @@ def request(
         service.n_open_max,
         task_fingerprint=task.fingerprint(data),
         device_id=measured_on.id,
+        id=id,
     )
 
 

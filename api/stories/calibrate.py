@@ -29,12 +29,16 @@ def request(
     device_tag: str = COMMAND_LINE_TAG,
     *,
     tenant: str = LOCAL,
+    id: str | None = None,
 ) -> Calibration:
-    """A new calibration, queued; raises for a task or a budget that cannot be served."""
+    """A new calibration, queued, or the one that has this `id` already.
+
+    Raises for a task or a budget that cannot be served.
+    """
     check_budget(service, budget_seconds)
     check_task(service, task, tenant)
     return service.store.calibrations.create(
-        task, budget_seconds, device_tag, tenant, service.n_open_max
+        task, budget_seconds, device_tag, tenant, service.n_open_max, id=id
     )
 
 

@@ -22,8 +22,11 @@ def recommend_now(
     tenant: str = LOCAL,
     device_id: str | None = None,
     calibration_id: str | None = None,
+    answer_id: str | None = None,
 ) -> Recommendation:
     """Answer at once, and store the answer; `device_id` None means this device.
+
+    With an `answer_id` it is given once: what is stored under it is the answer.
 
     Raises TaskInvalidError, DataInvalidError, UnknownLossError.
     """
@@ -43,7 +46,7 @@ def recommend_now(
         elapsed_seconds=time.monotonic() - started,
     )
     answer = answer.model_copy(update={"calibration_id": calibration_id})
-    return service.store.recommendations.save(answer, tenant)
+    return service.store.recommendations.save(answer, tenant, answer_id)
 
 
 def answer_again(

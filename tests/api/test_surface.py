@@ -50,8 +50,11 @@ OPERATIONS = {
     ("get", "/v1/losses/{name}"): "get_loss",
     ("get", "/v1/losses/{name}/source"): "get_loss_source",
     ("get", "/v1/devices"): "list_devices",
+    ("get", "/v1/devices/{device_id}"): "get_device",
+    ("get", "/v1/workers"): "list_workers",
     ("get", "/v1/samples"): "list_samples",
     ("get", "/metrics"): "get_metrics",
+    ("get", "/v1/samples/{sample}"): "get_sample",
     ("get", "/healthz"): "healthz",
     ("get", "/readyz"): "readyz",
 }

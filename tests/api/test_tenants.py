@@ -29,6 +29,7 @@ from tests.store.examples import (
     a_profile,
     a_recommendation,
     a_report,
+    statistics,
 )
 
 MARK = "mulberry"
@@ -82,6 +83,8 @@ ASKS = {
     "share_profile": Ask(),
     "unshare_profile": Ask(),
     "list_devices": LISTED,
+    "get_device": Ask(),
+    "list_workers": OF_ALL,
     "create_task": Ask(
         other=422, json={"task": {"name": MARK, "data": {"path": "upload:{upload_id}"}}}
     ),
@@ -97,6 +100,7 @@ ASKS = {
     "get_loss_source": OF_ALL,
     "list_samples": OF_ALL,
     "get_metrics": OF_ALL,
+    "get_sample": OF_ALL,
     "healthz": OF_ALL,
     "readyz": OF_ALL,
     # Last, so that they are there until then.
@@ -152,14 +156,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             for path, methods in description["paths"].items()
             for method, operation in methods.items()
         }
-        ids = {"name": "softmax", **_stored(store), **_sent(here, key)}
+        ids = {"name": "softmax", "sample": "ml-100k", **_stored(store), **_sent(here, key)}
         yield Shop(here.http, store, operations, ids)
         store.close()
 
 
 def _stored(store: Store) -> dict[str, str]:
     """What a calibration leaves, marked; returns its ids."""
-    device = LAPTOP.model_copy(update={"id": f"{MARK}-laptop"})
+    device = LAPTOP.model_copy(update={"id": "shops-laptop", "name": MARK})
     candidate = a_candidate(MARK)
     task = Task.model_validate(DESCRIPTION | {"name": MARK})
     calibration_id = store.calibrations.create(task, 60, "cpu", "shop").id
@@ -170,7 +174,8 @@ def _stored(store: Store) -> dict[str, str]:
     leg = a_leg(loss=MARK)
     store.calibrations.lease(calibration_id, leg)
     store.calibrations.tell(calibration_id, a_report(leg))
-    answer = a_recommendation(task=task, calibration_id=calibration_id)
+    known = {"task_fingerprint": MARK, "statistics": statistics(1000)}
+    answer = a_recommendation(task=task, calibration_id=calibration_id, **known)
     answer = store.recommendations.save(answer, "shop")
     store.calibrations.finish(calibration_id, "succeeded", recommendation_id=answer.id)
     profile = a_profile(tenant="shop", task_name=MARK, device=device, task_fingerprint=MARK)
@@ -178,6 +183,7 @@ def _stored(store: Store) -> dict[str, str]:
     return {
         "calibration_id": calibration_id,
         "trial_id": trial.id,
+        "device_id": device.id,
         "recommendation_id": str(answer.id),
         "profile_id": str(store.evidence.save_profile(profile, calibration_id).id),
     }
@@ -310,7 +316,7 @@ def _check_unmarked(shop: Shop, answer: httpx.Response, name: str) -> None:
     asked = f"{answer.request.url} {ASKS[name].json}"
     sent = [id_ for key, id_ in shop.ids.items() if id_ in asked or "{" + key + "}" in asked]
     told = answer.text + str(answer.headers)
-    found = {MARK, *shop.ids.values()} - {*sent, shop.ids["name"]}
+    found = {MARK, *shop.ids.values()} - {*sent, shop.ids["name"], shop.ids["sample"]}
     assert not [text for text in found if text in told], (name, told)
 
 
