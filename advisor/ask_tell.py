@@ -4,7 +4,8 @@ A trainer asks for a leg, trains it on its own data and machine, and tells what 
 measured. Nothing else of its task comes here than numbers.
 """
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -85,6 +86,13 @@ class ToldMeasurement(Value):
         "step_seconds, else by the service's clock since the lease",
     )
     train_loss: float | None = None
+
+    @classmethod
+    def of(cls, examples: int, value: float, seconds: float | None = None) -> Self:
+        """As a training loop has it: a value that is not finite is told as none."""
+        return cls(
+            examples=examples, value=value if math.isfinite(value) else None, seconds=seconds
+        )
 
 
 class Telling(Value):
