@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from advisor.catalogue import known_losses
@@ -56,6 +57,8 @@ from store.engine import Store, open_store, upgrade
 
 GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
+TRACES: TelemetryConfig = {"auto_configure": True, "metrics": False, "logs": False}
+"""Spans leave where OTEL_EXPORTER_OTLP_ENDPOINT says; metrics and logs have ways of their own."""
 SWEEP_SECONDS = 3600
 """How often uploads whose days are over are deleted, and old keys of requests."""
 _log = logging.getLogger(__name__)
@@ -99,6 +102,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(permitted)],
         middleware=_middleware(used, address, metrics),
+        telemetry=TRACES,
         docs_url=None,
         redoc_url=None,
     )

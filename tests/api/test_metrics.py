@@ -1,11 +1,17 @@
 """What whoever runs the service is told: metrics, logs, and whether it is ready."""
 
+import gzip
 import io
 import json
 import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
+import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -94,11 +100,39 @@ def test_a_line_of_the_log_is_json_with_the_ids_of_what_it_is_about() -> None:
     assert not {"calibration_id", "authorization"} & third.keys()
 
 
-def test_a_server_logs_json_and_ends_within_ten_seconds_while_it_is_listened_to(
-    tmp_path: Path,
+class _Collector(BaseHTTPRequestHandler):
+    """Takes what an OpenTelemetry collector takes."""
+
+    received: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers["content-encoding"] == "gzip":
+            content = gzip.decompress(content)
+        self.received.append((self.path, content))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def collector() -> Iterator[HTTPServer]:
+    with HTTPServer(("127.0.0.1", 0), _Collector) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_logs_traces_and_ends_within_ten_seconds_while_it_is_listened_to(
+    tmp_path: Path, collector: HTTPServer
 ) -> None:
+    endpoint = f"http://127.0.0.1:{collector.server_port}"
     with site(sqlite_url(tmp_path), tmp_path) as here:
-        server = here.serve(ADVISOR_LOG_FORMAT="json")
+        server = here.serve(ADVISOR_LOG_FORMAT="json", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
         calibration_id = here.calibrate(60, losses={"include": ["bpr"]})
         path = f"/v1/calibrations/{calibration_id}/events"
         with here.http.stream("GET", path, headers={"X-Request-ID": "listener"}) as stream:
@@ -112,3 +146,7 @@ def test_a_server_logs_json_and_ends_within_ten_seconds_while_it_is_listened_to(
     posted = next(line for line in requests.values() if line["method"] == "POST")
     assert (posted["status"], posted["tenant"]) == (202, "local")
     assert 0 < posted["seconds"] < 60
+    assert {path for path, _ in _Collector.received} == {"/v1/traces"}
+    spans = b"".join(content for _, content in _Collector.received)
+    assert b"POST /v1/calibrations" in spans
+    assert b"GET /v1/calibrations/{calibration_id}/events" in spans
