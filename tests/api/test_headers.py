@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -88,6 +89,35 @@ def test_what_is_given_never_becomes_a_header_or_markup(local: TestClient) -> No
     assert answer.status_code in (404, 422)
     assert "x-evil" not in answer.headers
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "' OR '1'='1",
+        "x'; DROP TABLE tasks; --",
+        'x" OR 1=1 --',
+        "100%_",
+        "{{ 7 * 7 }}{% raise %}",
+        "<script>alert(1)</script>",
+        "${jndi:ldap://127.0.0.1/x}",
+    ],
+)
+def test_what_is_given_is_text_and_nothing_else(local: TestClient, text: str) -> None:
+    task = {
+        "name": text,
+        "kind": "description",
+        "statistics": {"n_rows": 300, "n_classes": 200, "n_examples": 3000},
+    }
+    kept = local.post("/v1/tasks", json={"task": task}).json()
+    assert kept["task"]["name"] == text
+    assert local.get("/v1/tasks", params={"name": text}).json()["items"] == [kept]
+    answer = local.post("/v1/recommendations", json={"task_id": kept["id"]}).json()
+    assert answer["task"]["name"] == text
+    for query in ({"loss": text}, {"task": text}, {"device": text}, {"kind": text}):
+        assert local.get("/v1/profiles", params=query).json()["items"] == []
+    assert local.get(f"/v1/tasks/{quote(text, safe='')}").status_code == 404
+    assert local.get("/v1/tasks").json()["items"] == [kept]
 
 
 def test_a_database_that_is_away_is_named_without_its_password(

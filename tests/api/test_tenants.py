@@ -260,6 +260,15 @@ def test_nor_does_whoever_uses_the_service_of_this_machine_without_a_key(shop: S
         _check_unmarked(shop, answer, name)
 
 
+def test_what_a_worker_trains_is_told_to_whose_it_is(shop: Shop) -> None:
+    calibration_id = shop.ids["calibration_id"]
+    shop.store.workers.beat("host-gpu9", None, "gpu", calibration_id)
+    assert calibration_id in shop.ask("list_workers", shop.key()).text
+    others = shop.ask("list_workers", shop.key(tenant="bank"))
+    assert calibration_id not in others.text
+    assert [w["is_busy"] for w in others.json()["items"] if w["id"] == "host-gpu9"] == [True]
+
+
 def test_an_answer_rests_on_own_and_shared_profiles_only(shop: Shop) -> None:
     def ids_of(tenant: str) -> set[str]:
         headers = {"Authorization": f"Bearer {shop.key(tenant=tenant)}"}
