@@ -10,6 +10,7 @@ AdvisorError
 ├── NotFoundError          no such row for this tenant
 ├── KeyInvalidError        a key is none of ours, has expired or is revoked
 ├── UploadTooLargeError    a file is larger than one may be, or than the tenant's room
+├── NotAcceptableError     an answer was asked for as what there is not
 ├── KeyReusedError         an Idempotency-Key came with another request before
 ├── InUseError             something that runs needs what shall go
 ├── StorageFullError       the disk has no room
@@ -41,6 +42,10 @@ class UnknownLossError(AdvisorError):
 
 class UploadTooLargeError(AdvisorError):
     """The file is larger than what may be sent."""
+
+
+class NotAcceptableError(AdvisorError):
+    """The answer cannot be had as what is accepted."""
 
 
 class KeyReusedError(AdvisorError):

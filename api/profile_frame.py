@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _PLAIN = (
     "id",
     "created_at",
+    "source",
+    "bad",
     "task_name",
     "task_fingerprint",
     "kind",
@@ -25,6 +27,22 @@ _PLAIN = (
     "final_value",
 )
 
+COLUMNS = (
+    *_PLAIN,
+    "loss",
+    "settings",
+    "n_rows",
+    "n_classes",
+    "n_examples",
+    "targets_per_example",
+    "class_gini",
+    "device_id",
+    "device_name",
+    "step_seconds",
+    "curve_examples",
+    "curve_values",
+)
+
 
 def profile_frame(profiles: Iterable[Profile]) -> "pl.DataFrame":
     """The table of these profiles, in their order; polars is imported only here."""
@@ -33,6 +51,8 @@ def profile_frame(profiles: Iterable[Profile]) -> "pl.DataFrame":
     schema = {
         "id": pl.String,
         "created_at": pl.Datetime("us", "UTC"),
+        "source": pl.String,
+        "bad": pl.Boolean,
         "task_name": pl.String,
         "task_fingerprint": pl.String,
         "kind": pl.String,
@@ -57,10 +77,11 @@ def profile_frame(profiles: Iterable[Profile]) -> "pl.DataFrame":
         "curve_examples": pl.List(pl.Int64),
         "curve_values": pl.List(pl.Float64),
     }
-    return pl.DataFrame([_row(profile) for profile in profiles], schema=schema)
+    return pl.DataFrame([profile_row(profile) for profile in profiles], schema=schema)
 
 
-def _row(profile: Profile) -> dict[str, Any]:
+def profile_row(profile: Profile) -> dict[str, Any]:
+    """One profile by column; the curve as two lists."""
     return {
         **{name: getattr(profile, name) for name in _PLAIN},
         **profile.statistics.model_dump(),

@@ -12,29 +12,15 @@ from sqlalchemy.orm import Session
 
 from advisor.errors import NotFoundError
 from advisor.evidence import Device, Profile
-from advisor.value import Value
 from store.database import Database
 from store.discards import discard, restore
-from store.page import Page, checked_limit, is_behind, page_of
+from store.page import Page, checked_limit
+from store.profile_listing import ProfileFilter, ProfileSort, listing_query, page_of_profiles
 from store.profile_rows import class_bucket, to_device, to_profile
 from store.profile_writing import write_device, write_profile
 from store.tables import CalibrationRow, DeviceRow, ProfilePointRow, ProfileRow, WorkerRow
 
 BUCKETS_EITHER_SIDE = 2
-
-
-class ProfileFilter(Value):
-    """Which profiles to list; None means any."""
-
-    loss: str | None = None
-    task_name: str | None = None
-    kind: str | None = None
-    device_id: str | None = None
-    metric: str | None = None
-    n_classes_min: int | None = None
-    n_classes_max: int | None = None
-    source: str | None = None
-    bad: bool | None = None
 
 
 class EvidenceRepository:
@@ -119,14 +105,14 @@ class EvidenceRepository:
         filter: ProfileFilter | None = None,
         limit: int = 100,
         after: str | None = None,
+        sort: ProfileSort = "-created_at",
     ) -> Page[Profile]:
-        """The tenant's profiles, newest first."""
-        wanted = _filtered(_joined().where(ProfileRow.tenant == tenant), filter or ProfileFilter())
-        if after is not None:
-            wanted = wanted.where(is_behind(ProfileRow.created_at, ProfileRow.id, after))
-        wanted = wanted.order_by(ProfileRow.created_at.desc(), ProfileRow.id.desc())
+        """The tenant's profiles, by default newest first; raises PageInvalidError."""
+        own = _joined().where(ProfileRow.tenant == tenant)
+        wanted = listing_query(own, filter or ProfileFilter(), sort, after)
         with self._database.read() as session:
-            return page_of(_profiles(session, wanted.limit(checked_limit(limit) + 1)), limit)
+            found = _profiles(session, wanted.limit(checked_limit(limit) + 1))
+        return page_of_profiles(found, limit, sort)
 
     def of_task(self, tenant: str, task_fingerprint: str, limit: int = 300) -> list[Profile]:
         """The tenant's own profiles of this very task on any device, newest first."""
@@ -214,22 +200,3 @@ def _profiles(session: Session, query: Select[ProfileRow, DeviceRow]) -> list[Pr
         for point in session.scalars(curves.order_by(ProfilePointRow.examples)):
             points[point.profile_id].append(point)
     return [to_profile(row, device, points[row.id]) for row, device in found]
-
-
-def _filtered(
-    query: Select[ProfileRow, DeviceRow], filter: ProfileFilter
-) -> Select[ProfileRow, DeviceRow]:
-    for name in ("loss", "task_name", "kind", "device_id", "metric", "source", "bad"):
-        value = getattr(filter, name)
-        if value is not None:
-            query = query.where(getattr(ProfileRow, name) == value)
-    if filter.n_classes_min is not None:
-        query = query.where(ProfileRow.n_classes >= _count(filter.n_classes_min))
-    if filter.n_classes_max is not None:
-        query = query.where(ProfileRow.n_classes <= _count(filter.n_classes_max))
-    return query
-
-
-def _count(n: int) -> int:
-    """A number that fits a column: no task has more classes, or fewer, than that."""
-    return max(-1, min(n, 2**63 - 1))

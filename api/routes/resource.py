@@ -63,15 +63,10 @@ class ResourceRoute(APIRoute):
         return answer
 
 
-async def _body(request: Request) -> bytes:
-    return await request.body()
-
-
-def _once(
+async def _once(
     request: Request,
     service: TheService,
     tenant: Tenant,
-    body: Annotated[bytes, Depends(_body)],
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -85,9 +80,10 @@ def _once(
 ) -> Once | None:
     if idempotency_key is None:
         return None
-    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    asked += await request.body()
     this = Once(tenant, idempotency_key, hashlib.sha256(asked).hexdigest())
-    before = once.reserve(service, this)
+    before = await run_in_threadpool(once.reserve, service, this)
     if before is not None:
         raise AnsweredBeforeError(before)
     request.state.once = this

@@ -20,7 +20,7 @@ from profiler.workspace import Workspace
 
 READ_AT_ONCE_BYTES = 64 * 2**20
 # What the service itself puts into the data folder; some of it is made of others' data.
-_OWN_FOLDERS = ("datasets", "devices", "states", "tenants", "uploads", "workers")
+_OWN_FOLDERS = ("datasets", "devices", "exports", "states", "tenants", "uploads", "workers")
 _OWN_FILES = ("advisor.sqlite", "engine.sqlite")
 # Before the data is read: no number of negatives is above so many classes.
 _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2**62, n_examples=1)

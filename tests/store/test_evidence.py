@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from advisor.errors import NotFoundError
 from advisor.evidence import Device
 from store.engine import Store
-from store.evidence import ProfileFilter, neighbour_queries
+from store.evidence import neighbour_queries
+from store.profile_listing import ProfileFilter
 from store.profile_rows import class_bucket
 from tests.store.examples import LAPTOP, a_candidate, a_profile, prepared_calibration, statistics
 
