@@ -32,6 +32,8 @@ from tests.store.examples import (
     statistics,
 )
 
+pytestmark = pytest.mark.slow
+
 MARK = "mulberry"
 """In every name that "shop" gives to anything."""
 DESCRIPTION = {
