@@ -29,6 +29,7 @@ from api.middleware.body import BodyLimit
 from api.middleware.door import Door
 from api.middleware.headers import SafeHeaders
 from api.middleware.record import Record
+from api.openapi import with_examples
 from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
     ask_tell,
@@ -126,8 +127,9 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         health,
     ):
         app.include_router(resource.router)
-    openapi = partial(problems.described, app.openapi)
-    app.openapi = partial(auth.described, openapi, problems.responses(401, 403, 413, 429))
+    described = partial(problems.described, app.openapi)
+    refusals = problems.responses(401, 403, 413, 429, 500, 503)
+    app.openapi = partial(with_examples, partial(auth.described, described, refusals))
     return app
 
 

@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -65,6 +65,15 @@ _KNOWN: dict[type[AdvisorError], tuple[str, str, int]] = {
     TooManyOpenError: ("too-many-calibrations", "Too many calibrations wait or run", 429),
 }
 _HTTP_NAMES = {413: "body-too-large"}
+_OTHERS = (
+    ("request-invalid", "The request is not what this operation takes", 422),
+    ("body-too-large", HTTPStatus(413).phrase, 413),
+    ("method-not-allowed", HTTPStatus(405).phrase, 405),
+    ("bad-request", HTTPStatus(400).phrase, 400),
+    ("unavailable", "Unavailable", 503),
+    ("internal", "Unexpected error", 500),
+)
+"""Problems that no error of ours stands for: name, title, status."""
 _log = logging.getLogger(__name__)
 
 
@@ -91,9 +100,12 @@ def answer(request: Request, error: Exception) -> Response:
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of an operation, for its OpenAPI description."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": _SCHEMAS + "Problem"}}}
+    schema = {"$ref": _SCHEMAS + "Problem"}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
         for status in statuses
     }
 
@@ -104,6 +116,38 @@ def described(openapi: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     schema = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
     description["components"]["schemas"] |= schema.pop("$defs") | {"Problem": schema}
     return description
+
+
+class ProblemKind(NamedTuple):
+    """A type of problem, and what one of it looks like."""
+
+    name: str
+    title: str
+    status: int
+    example: dict[str, Any]
+
+
+def examples() -> tuple[ProblemKind, ...]:
+    """Every type of problem with an example."""
+    kinds = [(*known, error.__doc__ or "") for error, known in _KNOWN.items()]
+    kinds += [(name, title, status, title) for name, title, status in _OTHERS]
+    fault = Fault(field="task.metric", given="auc", problem="unknown metric 'auc'")
+    return tuple(
+        ProblemKind(
+            name,
+            title,
+            status,
+            Problem(
+                type=_TYPE_PREFIX + name,
+                title=title,
+                status=status,
+                detail=" ".join(detail.split()),
+                instance="/v1/recommendations",
+                errors=(fault,) if name == "request-invalid" else (),
+            ).model_dump(mode="json", exclude_defaults=True),
+        )
+        for name, title, status, detail in kinds
+    )
 
 
 def _on_advisor_error(request: Request, error: Exception) -> Response:
@@ -118,8 +162,7 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [_fault(fault) for fault in error.errors()]
     detail = "; ".join(f"{fault.field}: {fault.problem}" for fault in faults)
-    title = "The request is not what this operation takes"
-    return _problem(request, "request-invalid", title, 422, detail, errors=faults)
+    return _problem(request, *_OTHERS[0], detail, errors=faults)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:

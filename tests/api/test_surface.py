@@ -78,8 +78,8 @@ def test_the_description_gives_problems_their_schema_and_no_other(served: Site) 
         for operation in methods.values():
             for status, response in operation["responses"].items():
                 if status.startswith(("4", "5")):
-                    (schema,) = response["content"].values()
-                    assert schema == {"schema": {"$ref": "#/components/schemas/Problem"}}
+                    (content,) = response["content"].values()
+                    assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
     text = json.dumps(description)
     assert "HTTPValidationError" not in text
 
