@@ -24,4 +24,5 @@ ENV PATH=/opt/softmax-advisor/bin:$PATH \
 USER advisor
 WORKDIR /data
 EXPOSE 8000
+# It lets nobody in without a key, and does not start before there is one: docs/security.md.
 CMD ["softmax-advisor", "serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -47,15 +47,21 @@ class Option:
     until_examples: int
 
 
-def options(contenders: Sequence[Contender], max_seeds: int) -> list[Option]:
-    """Every stretch that may be trained next: first trials further, or a further seed."""
+def options(contenders: Sequence[Contender], max_seeds: int, whole: bool = False) -> list[Option]:
+    """Every stretch that may be trained next: first trials further, or a further seed.
+
+    With `whole` a trial is trained from its start to the horizon, or not at all.
+    """
     found: list[Option] = []
     for contender in contenders:
-        if not contender.is_at_horizon:
+        last = contender.horizon_examples
+        if contender.is_at_horizon:
+            if contender.n_seeds < max_seeds:
+                found.append(Option(contender, contender.n_seeds, 0, last))
+        elif not whole:
             found += [Option(contender, 0, contender.examples, n) for n in _lengths(contender)]
-        elif contender.n_seeds < max_seeds:
-            n = contender.horizon_examples
-            found.append(Option(contender, contender.n_seeds, 0, n))
+        elif not contender.examples:
+            found.append(Option(contender, 0, 0, last))
     return found
 
 

@@ -17,6 +17,7 @@ _CORE_FLOP_PER_SECOND = 1e10
 _PRICED_FACTOR = 4.0
 _SCALED_FACTOR = 1.5
 _STEP_SECONDS_AT_LEAST = 5e-4
+_PROBED = "probe on this device at the task's full size"
 
 
 class Cost(Value):
@@ -76,12 +77,13 @@ def price_bytes(candidate: Candidate, task: Task, statistics: TaskStatistics) ->
 
 
 def _probed(cost: StepCost) -> Cost:
-    failure = None if cost.outcome == "completed" else f"{cost.outcome}: {cost.detail}"
+    is_whole = cost.outcome == "completed"
+    failure = None if is_whole else f"{cost.outcome}: {cost.detail}"
     return Cost(
         seconds_per_example=_per_example(cost.step_seconds, cost.batch_size),
         peak_bytes=cost.peak_bytes,
         evaluation_seconds=cost.evaluation_seconds,
-        source="probe on this device at the task's full size",
+        source=cost.detail if is_whole and cost.detail else _PROBED,
         failure=failure,
     )
 

@@ -124,7 +124,12 @@ class Profile(Value):
 
     id: str | None = None
     tenant: str = "local"
+    shared: bool = Field(default=False, description="whether other tenants' priors may read it")
     created_at: AwareDatetime | None = None
+    source: Literal["calibration", "outcome"] = Field(
+        default="calibration", description="measured by a calibration, or told of full training"
+    )
+    bad: bool = Field(default=False, description="marked so by its owner; no answer rests on it")
     task_name: str
     task_fingerprint: str
     kind: str

@@ -93,8 +93,7 @@ class Bank:
         """What is expected of these candidates of a task that is not among the stored ones."""
         kin = [Kin.of(c) for c in candidates]
         if not self.tasks:
-            mean = np.tile(_line(_RISE), (len(kin), 1))
-            return Prior(mean, _blind(), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
+            return general_prior(len(kin))
         asked = Traits(task.kind, task.metric, statistics, task.model.embedding_dim)
         level, level_sd = _level(asked, self.tasks)
         return Prior(
@@ -108,6 +107,12 @@ class Bank:
 
 
 EMPTY_BANK = Bank()
+
+
+def general_prior(n_candidates: int) -> Prior:
+    """What is expected where nothing is stored: a slow rise, the same for all."""
+    mean = np.tile(_line(_RISE), (n_candidates, 1))
+    return Prior(mean, _blind(), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
 
 
 def expected(kin: Sequence[Kin], asked: Traits, stored: Sequence[StoredTask]) -> Array:

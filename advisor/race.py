@@ -97,19 +97,28 @@ class Race:
         self._prior = bank.joined(profiles).prior(prepared.task, prepared.statistics, flat)
         self._baseline_seconds = _BASELINE_SHARE * budget_seconds
 
-    def ask(self, seconds_left: float) -> Leg | None:
-        """The next leg, leased until it is told; None when settled or nothing affordable helps."""
+    def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
+        """The next leg, leased until it is told; None when settled or nothing affordable helps.
+
+        With `whole` it is a trial from its start to the horizon, or as far as the budget bears:
+        for a trainer that cannot stop a trial and go on with it later.
+        """
+        seconds_left -= sum(self._leg_seconds(leg) for leg in self._leased.values())
         leased = {leg.trial.candidate.key for leg in self._leased.values()}
         contenders = self._contenders()
         free = [c for c in contenders if self._key(c) not in leased]
         leg = (
-            self._baseline_leg(free, seconds_left)
-            or self._best_leg(options(free, self._max_seeds), contenders, seconds_left)
-            or self._leader_leg(free, seconds_left)
+            self._baseline_leg(free, seconds_left, whole)
+            or self._best_leg(options(free, self._max_seeds, whole), contenders, seconds_left)
+            or self._leader_leg(free, seconds_left, whole)
         )
         if leg is not None:
-            self._leased[leg.id] = leg
+            self.lease(leg)
         return leg
+
+    def lease(self, leg: Leg) -> None:
+        """Take note of a leg that is being trained, as asked of this race or an earlier copy."""
+        self._leased[leg.id] = leg
 
     def tell(self, report: LegReport) -> None:
         """Learn what came of a leg; a cancelled one only ends its lease.
@@ -203,7 +212,9 @@ class Race:
         forecast = self._forecast_now()
         return forecast.mean(who, ends), forecast.level * forecast.share_sd(who, ends)
 
-    def _baseline_leg(self, free: Sequence[Contender], seconds_left: float) -> Leg | None:
+    def _baseline_leg(
+        self, free: Sequence[Contender], seconds_left: float, whole: bool
+    ) -> Leg | None:
         """A look at the baseline, if the user names its settings: the gain over it is asked for."""
         baseline = self._prepared.task.baseline
         if not baseline.settings or not self._profiles:
@@ -212,9 +223,8 @@ class Race:
             candidate = self._start[self._key(contender)].candidate
             is_it = baseline.settings.items() <= candidate.settings.items()
             if candidate.loss == baseline.loss and is_it and not contender.examples:
-                shortest = options([contender], self._max_seeds)[0]
-                leg = self._fitting(shortest, min(seconds_left, self._baseline_seconds))
-                return leg
+                shortest = options([contender], self._max_seeds, whole)[0]
+                return self._fitting(shortest, min(seconds_left, self._baseline_seconds))
         return None
 
     def _best_leg(
@@ -230,15 +240,18 @@ class Race:
         best = int((gain / seconds).argmax())
         return fitting[best][1] if gain[best] > _GAIN_AT_LEAST else None
 
-    def _leader_leg(self, free: Sequence[Contender], seconds_left: float) -> Leg | None:
+    def _leader_leg(
+        self, free: Sequence[Contender], seconds_left: float, whole: bool
+    ) -> Leg | None:
         """Where nothing changes the decision any more: how good is what it names?"""
         if not free:
             return None
         mean, _ = self._at_horizon(free)
         leader = free[int(mean.argmax())]
-        if leader.is_at_horizon:
+        found = options([leader], self._max_seeds, whole)
+        if leader.is_at_horizon or not found:
             return None
-        return self._fitting(options([leader], self._max_seeds)[-1], seconds_left)
+        return self._fitting(found[-1], seconds_left)
 
     def _fitting(self, option: Option, seconds_left: float) -> Leg | None:
         """The option's leg, cut at the last checkpoint that fits; half a further seed is none."""

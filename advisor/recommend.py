@@ -12,9 +12,11 @@ from advisor.decision import Array, Decision, Entry, decide, draws_of
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.explanation import entry_reasons, next_experiment, reasons, warnings
+from advisor.outcome import with_outcome
 from advisor.prior import EMPTY_BANK, Bank
 from advisor.recommendation import ForecastPoint, RankedCandidate, Recommendation
 from advisor.search_space import candidates
+from advisor.staleness import stale_warnings
 from advisor.task import Metric, Task
 from advisor.value import Interval
 
@@ -33,8 +35,9 @@ def recommend(
 ) -> Recommendation:
     """Answer from theory and from stored `profiles` of this and other tasks; trains nothing.
 
-    `prepared` says which profiles are of this very task (the first of a candidate counts). `bank`
-    is what is known of other tasks besides, as `advisor.shipped.shipped_bank()`.
+    `prepared` says which profiles are of this very task (the first of a candidate counts, and
+    what was told of its full training). `bank` is what is known of other tasks besides, as
+    `advisor.shipped.shipped_bank()`.
     Raises TaskInvalidError without statistics, or where no loss is feasible.
     """
     statistics = prepared.statistics if prepared else task.statistics
@@ -50,8 +53,12 @@ def recommend(
         decision = _theory_first(decision, task)
     best = decision.entries[0]
     gain = _gain_over_baseline(task, decision, believed, draws)
+    ranking = tuple(_ranked(entry, best, task) for entry in decision.entries)
+    used_ids = tuple(dict.fromkeys(i for ranked in ranking for i in ranked.profile_ids))
     return Recommendation(
         task=task,
+        task_fingerprint=prepared.task_fingerprint if prepared else None,
+        statistics=statistics,
         device_id=device.id if device else None,
         evidence_level=best.belief.level,
         verdict=decision.verdict,
@@ -59,12 +66,15 @@ def recommend(
         settings=best.belief.candidate.settings,
         p_best=best.p_best,
         expected_regret=decision.expected_regret,
-        ranking=tuple(_ranked(entry, best, task) for entry in decision.entries),
+        ranking=ranking,
         gain_over_baseline=gain,
         reasons=reasons(decision, task, statistics, gain),
         next_experiment=next_experiment(decision, task, statistics),
         elapsed_seconds=elapsed_seconds,
-        warnings=warnings(decision, task, prepared, gain is not None),
+        warnings=(
+            *warnings(decision, task, prepared, gain is not None),
+            *stale_warnings(profiles, device, used_ids),
+        ),
     )
 
 
@@ -81,7 +91,8 @@ def _own_and_others(
     others: list[Profile] = []
     for profile in profiles:
         if prepared is not None and profile.task_fingerprint == prepared.task_fingerprint:
-            own.setdefault(profile.candidate.key, profile)
+            key = profile.candidate.key
+            own[key] = with_outcome(own[key], profile) if key in own else profile
         else:
             others.append(profile)
     return list(own.values()), others

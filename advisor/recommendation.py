@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from advisor.card import Consistency
-from advisor.task import SettingValue, Task
+from advisor.task import SettingValue, Task, TaskStatistics
 from advisor.value import Interval, Value
 
 EvidenceLevel = Literal["theory", "prior", "measured"]
@@ -61,6 +61,12 @@ class Recommendation(Value):
     tenant: str = "local"
     created_at: AwareDatetime | None = None
     task: Task
+    task_fingerprint: str | None = Field(
+        default=None, description="what profiles of this very task carry; null without its data"
+    )
+    statistics: TaskStatistics | None = Field(
+        default=None, description="what the data was found to hold, or was described to"
+    )
     device_id: str | None
     evidence_level: EvidenceLevel
     verdict: Verdict

@@ -1,8 +1,9 @@
-"""DataSummary: what a task's data holds, as `softmax-advisor data` prints it."""
+"""DataSummary: what a task's data holds, as `softmax-advisor data` prints it. DataPreview: a file
+at a glance, before there is a task for it."""
 
 from pydantic import Field
 
-from advisor.task import Kind
+from advisor.task import Format, Kind
 from advisor.value import Value
 
 
@@ -37,6 +38,29 @@ class DataSummary(Value):
     validation: PartSize
     test: PartSize
     notes: tuple[str, ...]
+
+
+class PreviewColumn(Value):
+    """A column of a table, or an array of a numpy file."""
+
+    name: str
+    type: str = Field(description="integer, number, text, list..., or an array's dtype and shape")
+
+
+class DataPreview(Value):
+    """The first rows of a file, and which column would be taken for what, by its name.
+
+    A text or svmlight file is one column of lines; of numpy's files only the arrays are listed.
+    """
+
+    format: Format
+    columns: tuple[PreviewColumn, ...]
+    rows: tuple[tuple[int | float | str | bool | None, ...], ...] = Field(
+        description="cells in the columns' order; long texts are cut, lists are shown as text"
+    )
+    mapping: dict[str, str] = Field(
+        description="what `data.columns` would be if it is not given: field to column"
+    )
 
 
 def n_top_classes(n_classes: int) -> int:

@@ -297,8 +297,11 @@ class Task(Value):
     def _has_evidence(self) -> Self:
         if self.kind == "description" and self.statistics is None:
             raise ValueError("kind 'description' needs statistics: n_rows, n_classes, n_examples")
-        if self.kind != "description" and self.data is None:
-            raise ValueError(f"kind {self.kind!r} needs data: a path and, if unusual, its columns")
+        if self.data is None and self.statistics is None:
+            raise ValueError(
+                f"kind {self.kind!r} needs data: a path and, if unusual, its columns; or the "
+                "statistics of data that stays where it is"
+            )
         dim, n_heads = self.model.embedding_dim, self.model.n_heads
         if self.kind in ("sequences", "text") and dim % n_heads:
             raise ValueError(

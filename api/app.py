@@ -1,33 +1,81 @@
 """The composition root: settings become a server or a worker; nothing is global."""
 
 import asyncio
+import logging
+import logging.config
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
+from starlette.middleware import Middleware
 
-from api import problems
+from advisor.catalogue import known_losses
+from advisor.errors import AdvisorError
+from api import auth, problems
+from api.events import EventHub
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
-from api.routes import calibrations, health, losses, profiles, recommendations, tasks, trials
+from api.limits import Rate
+from api.logs import logging_config
+from api.metrics import Metrics
+from api.middleware.body import BodyLimit
+from api.middleware.door import Door
+from api.middleware.headers import SafeHeaders
+from api.middleware.record import Record
+from api.openapi import with_examples
+from api.origins import LOOPBACK_NAMES, is_loopback
+from api.routes import (
+    ask_tell,
+    calibrations,
+    devices,
+    docs,
+    events,
+    health,
+    losses,
+    profiles,
+    recommendations,
+    samples,
+    tasks,
+    trials,
+    uploads,
+    workers,
+)
+from api.routes import metrics as metrics_page
+from api.routes.context import permitted
 from api.settings import Settings
+from api.stories import once
+from api.stories import uploads as uploads_story
 from api.stories.service import Service
 from store.database import parse_url
 from store.engine import Store, open_store, upgrade
 
 GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
+TRACES: TelemetryConfig = {"auto_configure": True, "metrics": False, "logs": False}
+"""Spans leave where OTEL_EXPORTER_OTLP_ENDPOINT says; metrics and logs have ways of their own."""
+SWEEP_SECONDS = 3600
+"""How often uploads whose days are over are deleted, and old keys of requests."""
+_log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The HTTP service; it opens the store and starts the engine when it is served."""
-    used = settings or Settings()
+class NoKeyError(AdvisorError):
+    """There is no key that would let anyone in."""
+
+
+def create_app(settings: Settings | None = None, address: str | None = None) -> FastAPI:
+    """The HTTP service; it opens the store and starts the engine when it is served.
+
+    `address` is the one it listens on; without one it is taken as reachable by others.
+    """
+    used, metrics = settings or Settings(), Metrics()
+    known_losses()  # a package that adds a loss wrongly ends the start, not the first request
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -35,9 +83,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         opened = _opened(used, runs=runs)
         # In a thread: starting and stopping wait for databases and for running legs.
         service, engine = await asyncio.to_thread(opened.__enter__)
+        sweeping = asyncio.create_task(_sweep_again_and_again(service))
         try:
-            yield {"service": service, "engine": engine, "settings": used}
+            yield {
+                "service": service,
+                "engine": engine,
+                "events": EventHub(service.store),
+                "settings": used,
+            }
         finally:
+            sweeping.cancel()
             await asyncio.to_thread(opened.__exit__, None, None, None)
 
     app = FastAPI(
@@ -46,22 +101,53 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("softmax-advisor"),
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        dependencies=[Depends(permitted)],
+        middleware=_middleware(used, address, metrics),
+        telemetry=TRACES,
+        docs_url=None,
+        redoc_url=None,
     )
+    app.state.metrics = metrics
     problems.install(app)
-    for resource in (recommendations, calibrations, trials, profiles, tasks, losses, health):
+    for resource in (
+        recommendations,
+        calibrations,
+        ask_tell,
+        events,
+        trials,
+        profiles,
+        tasks,
+        uploads,
+        devices,
+        workers,
+        samples,
+        losses,
+        docs,
+        metrics_page,
+        health,
+    ):
         app.include_router(resource.router)
-    app.openapi = partial(problems.described, app.openapi)
+    described = partial(problems.described, app.openapi)
+    refusals = problems.responses(401, 403, 413, 429, 500, 503)
+    app.openapi = partial(with_examples, partial(auth.described, described, refusals))
     return app
 
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve HTTP until a signal; a calibration that runs then goes on at the next start.
 
-    Raises ValueError, StoreOutdatedError or SlotTakenError if it cannot start.
+    Raises ValueError, StoreOutdatedError, SlotTakenError or NoKeyError if it cannot start.
     """
-    _check_can_start(settings)
-    app = create_app(settings)
-    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=GRACE_SECONDS)
+    _check_can_start(settings, address=host)
+    app = create_app(settings, address=host)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        log_config=logging_config(settings),
+        server_header=False,
+    )
 
 
 def run_worker(settings: Settings) -> None:
@@ -69,6 +155,8 @@ def run_worker(settings: Settings) -> None:
 
     Raises ValueError, StoreOutdatedError or SlotTakenError if it cannot start.
     """
+    if settings.log_format == "json":
+        logging.config.dictConfig(logging_config(settings))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -83,10 +171,44 @@ def upgrade_database(settings: Settings) -> None:
     upgrade_engine(settings)
 
 
-def _check_can_start(settings: Settings) -> None:
+def needs_key(settings: Settings, address: str | None) -> bool:
+    """Whether a server on this address lets nobody in without a key."""
+    return settings.needs_key or address is None or not is_loopback(address)
+
+
+def _middleware(settings: Settings, address: str | None, metrics: Metrics) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    asks_for_key = needs_key(settings, address)
+    here = LOOPBACK_NAMES if address is None else LOOPBACK_NAMES | {address}
+    hosts = settings.hosts or (None if asks_for_key else here)
+    rate = Rate(settings.requests_per_minute)
+    return [
+        Middleware(Record, metrics=metrics),
+        Middleware(SafeHeaders),
+        Middleware(BodyLimit, bytes_max=settings.body_bytes_max),
+        Middleware(Door, needs_key=asks_for_key, hosts=hosts, rate=rate),
+    ]
+
+
+async def _sweep_again_and_again(service: Service) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(uploads_story.sweep, service)
+            await asyncio.to_thread(once.sweep, service)
+        except Exception as error:  # an outage of the database: the next time finds it again
+            _log.warning("what is old was not swept away: %s", error)
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _check_can_start(settings: Settings, address: str) -> None:
     """Fail here, in one sentence, rather than inside the server with a traceback."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    open_store(settings.database_url).close()
+    with closing(open_store(settings.database_url)) as store:
+        if needs_key(settings, address) and not store.access.has_valid():
+            raise NoKeyError(
+                f"a server on {address} lets in only who has a key, and there is no valid one; "
+                "make one: softmax-advisor keys create --scope calibrate"
+            )
     if settings.server_runs_calibrations:
         taken_slot(settings).close()
 
@@ -110,6 +232,8 @@ def service_of(settings: Settings, store: Store) -> Service:
         workspace=settings.workspace(),
         data_root=settings.data_dir,
         budget_seconds_max=settings.budget_seconds_max,
+        n_open_max=settings.calibrations_max,
+        uploads=settings.upload_limits(),
     )
 
 

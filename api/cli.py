@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import answer, data, look, run
+from api.commands import answer, data, keys, look, run
 
 ANSWERED, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+key_ring = typer.Typer(help="Let tenants in, and out again.", rich_markup_mode="markdown")
 database = typer.Typer(help="Look after the database.", rich_markup_mode="markdown")
 
 app.command("demo")(answer.demo)
@@ -35,6 +36,10 @@ app.command("devices")(look.devices)
 app.command("samples")(look.samples)
 app.command("serve")(run.serve)
 app.command("worker")(run.worker)
+key_ring.command("create")(keys.create)
+key_ring.command("list")(keys.list_keys)
+key_ring.command("revoke")(keys.revoke)
+app.add_typer(key_ring, name="keys")
 database.command("upgrade")(run.upgrade)
 app.add_typer(database, name="db")
 
@@ -59,8 +64,9 @@ def _root(
         typer.echo(context.get_help())
 
 
+@key_ring.callback(invoke_without_command=True)
 @database.callback(invoke_without_command=True)
-def _database(context: typer.Context) -> None:
+def _group(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

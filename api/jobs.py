@@ -24,9 +24,10 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, Wo
 
 from advisor.calibration import Calibration
 from advisor.errors import AdvisorError, NotFoundError, TaskInvalidError
+from api.logs import about
 from api.settings import Settings
 from api.stories import calibrate
-from api.stories.service import Service
+from api.stories.service import COMMAND_LINE_TAG, EXTERNAL_TAG, Service
 from profiler.isolation import start_server
 from store.database import parse_url
 
@@ -38,6 +39,7 @@ RECONCILE_SECONDS = 30.0
 RETRY_SECONDS = 2.0
 STOP_SECONDS = 3.0
 _WORKFLOW = "calibration"
+_NOT_OURS = (COMMAND_LINE_TAG, EXTERNAL_TAG)
 _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 _log = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ class Engine:
     def check_tag(self, tag: str) -> None:
         """Raise TaskInvalidError for a tag that no worker will ever serve."""
         is_alone = self._settings.is_sqlite and tag != self._settings.tag
-        if is_alone or tag == calibrate.COMMAND_LINE_TAG:
+        if is_alone or tag in _NOT_OURS:
             raise TaskInvalidError(
                 f"device_tag: no worker has the tag {tag!r}; this server's is "
                 f"{self._settings.tag!r}"
@@ -170,7 +172,8 @@ class Engine:
         abandoned = threading.Event()
 
         def work() -> None:
-            status = self._run_in_thread(tenant, calibration_id, abandoned)
+            with about(calibration_id=calibration_id):
+                status = self._run_in_thread(tenant, calibration_id, abandoned)
             # Without a status nothing is answered: the workflow stays pending until it is
             # taken up again, here after a restart or by another process.
             if status is not None:
@@ -246,7 +249,13 @@ class Engine:
         if self._runs:
             device = self._service.workspace.device.id
             workers = self._service.store.workers
-            workers.beat(self.id, device, self._settings.tag, self._current)
+            workers.beat(
+                self.id,
+                device,
+                self._settings.tag,
+                self._current,
+                self._settings.device_slot,
+            )
         else:
             self._service.store.ping()
         # In this order: who looks meanwhile sees the silence, or that there was one.
@@ -286,7 +295,7 @@ class Engine:
             while True:
                 page = self._service.store.calibrations.list(None, status=status, after=after)
                 for calibration in page.items:
-                    if calibration.device_tag != calibrate.COMMAND_LINE_TAG:
+                    if calibration.device_tag not in _NOT_OURS:
                         yield calibration
                 after = page.next_token
                 if after is None:

@@ -1,11 +1,12 @@
 """Envelopes of the HTTP bodies; what is inside them are advisor's own values."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from advisor.ask_tell import TrainerDevice
 from advisor.card import Consistency, KnownLoss, LossCard
-from advisor.task import Task
+from advisor.task import Horizon, Task, Trade
 from advisor.value import Value
 from api.stories import browse
 from profiler.losses import names
@@ -46,6 +47,62 @@ class CalibrationRequest(TaskRequest):
         default=None,
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
         description="run it on a worker with this tag; by default the server's own",
+    )
+    executor: Literal["worker", "external"] = Field(
+        default="worker",
+        description="who trains: a worker of the service, or trainers elsewhere that ask for legs "
+        "(`trials:ask`) and tell what they measured; for them the task has statistics and no data, "
+        "and the budget is of their own seconds",
+    )
+    device: TrainerDevice | None = Field(
+        default=None, description="what trainers elsewhere measure on; for executor external only"
+    )
+    data_fingerprint: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f]*$",
+        description="a text that stands for the data and the training code elsewhere: with the "
+        "same one, and the same device, a calibration goes on from an earlier one; for executor "
+        "external only",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_executor(self) -> Self:
+        given = self.device_tag if self.executor == "external" else self.device
+        if given is not None or (self.executor == "worker" and self.data_fingerprint is not None):
+            raise ValueError(
+                "device and data_fingerprint are for executor external, device_tag for worker"
+            )
+        return self
+
+
+class PreviewRequest(Value):
+    """An answer given before, at another horizon or trade; what is not given stays."""
+
+    recommendation_id: str = Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")
+    horizon: Horizon | None = None
+    trade: Trade | None = None
+
+
+class ProfileMark(Value):
+    """What its owner says of a profile."""
+
+    bad: bool = Field(description="true: no later answer rests on it")
+
+
+class PlanRequest(TaskRequest):
+    """Say what a budget would buy for this task, without running anything."""
+
+    budget_seconds: float = Field(gt=0)
+    device: str | None = Field(
+        default=None, max_length=64, description="id of a known device; by default the server's"
+    )
+    executor: Literal["worker", "external"] = Field(
+        default="worker", description="who would train; external ones are not probed first"
+    )
+    can_pause: bool = Field(
+        default=True, description="false: every trial is trained whole, by trainers elsewhere"
     )
 
 

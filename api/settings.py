@@ -1,11 +1,14 @@
 """Settings: what the environment says (`ADVISOR_*`), read here and nowhere else."""
 
+import math
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.stories.service import UploadLimits
 from profiler.device import this_device
 from profiler.workspace import Workspace
 from store.database import parse_url
@@ -49,12 +52,38 @@ class Settings(BaseSettings):
         description="the device's lock; one process serves it, one leg at a time trains on it",
     )
     threads: int | None = Field(default=None, ge=1, description="by default all cores allowed")
-    leg_memory_gib: float | None = Field(default=None, gt=0, description="a leg above it ends")
+    leg_memory_gib: float | None = Field(
+        default=None, gt=0, description="a child that trains or reads ends above it"
+    )
+    leg_seconds_max: float | None = Field(
+        default=None, gt=0, description="a leg that takes longer ends, and counts as timed out"
+    )
     runs_calibrations: bool | None = Field(
         default=None,
         description="whether a server also runs what it queues; by default on SQLite only",
     )
     budget_seconds_max: float = Field(default=86400.0, gt=0)
+    needs_key: bool = Field(
+        default=False, description="a key is needed on a loopback address too: behind a proxy"
+    )
+    hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="the names the server may be asked by, with commas; by default those of "
+        "loopback where no key is needed, else any",
+    )
+    requests_per_minute: int = Field(default=1200, ge=1, description="with one key")
+    calibrations_max: int = Field(
+        default=100, ge=1, description="that may wait or run at a time for one tenant"
+    )
+    body_bytes_max: int = Field(default=2**20, ge=1024, description="of one request")
+    upload_gib_max: float = Field(default=2.0, gt=0, description="of one file that is sent")
+    upload_quota_gib: float = Field(default=20.0, gt=0, description="of all files of one tenant")
+    upload_days: float | None = Field(
+        default=None, gt=0, description="a file sent goes after so long; by default never"
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="json: one object per line, with ids of request and calibration"
+    )
     dead_after_seconds: float = Field(
         default=30.0, ge=3, description="a worker that is silent for so long is taken as dead"
     )
@@ -64,6 +93,11 @@ class Settings(BaseSettings):
     def _unset_where_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
         # `ADVISOR_THREADS=` in an env file means "not set".
         return {name: value for name, value in given.items() if value != ""}
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _separated(cls, names: object) -> object:
+        return re.findall(r"[^\s,]+", names.lower()) if isinstance(names, str) else names
 
     @field_validator("data_dir")
     @classmethod
@@ -84,6 +118,14 @@ class Settings(BaseSettings):
         """Whether a server of these settings runs calibrations itself."""
         return self.is_sqlite if self.runs_calibrations is None else self.runs_calibrations
 
+    def upload_limits(self) -> UploadLimits:
+        """What may be sent."""
+        return UploadLimits(
+            bytes_max=round(self.upload_gib_max * 2**30),
+            quota_bytes=round(self.upload_quota_gib * 2**30),
+            days=self.upload_days,
+        )
+
     def workspace(self) -> Workspace:
         """Where legs run, on this device."""
         limit_bytes = None if self.leg_memory_gib is None else self.leg_memory_gib * 2**30
@@ -92,4 +134,5 @@ class Settings(BaseSettings):
             device=this_device(self.threads),
             device_slot=self.device_slot,
             memory_limit_bytes=limit_bytes,
+            leg_limit_seconds=math.inf if self.leg_seconds_max is None else self.leg_seconds_max,
         )

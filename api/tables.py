@@ -17,6 +17,7 @@ from advisor.recommendation import RankedCandidate, Recommendation
 from advisor.summary import DataSummary, n_top_classes
 from api import wording
 from profiler.samples import Sample
+from store.access import Key
 
 _WIDE = 96
 _PAIRS = ("(user, item) pairs", "users")
@@ -198,6 +199,20 @@ def devices_table(devices: Sequence[Device], here: Device) -> Table:
         software = ", ".join(f"{name} {version}" for name, version in device.software.items())
         name = f"{device.name} (this device)" if device.id == here.id else device.name
         table.add_row(device.id, Text(name), wording.size(device.memory_bytes), Text(software))
+    return table
+
+
+def keys_table(keys: Sequence[Key]) -> Table:
+    """Who is let in, and until when."""
+    table = _listing("key", "tenant", "scope", "name", "made", "lets in until")
+    for key in keys:
+        until = "for good" if key.expires_at is None else f"{key.expires_at:%Y-%m-%d %H:%M}"
+        if key.revoked_at is not None:
+            until = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
+        elif not key.is_valid:
+            until = f"expired {until}"
+        made = f"{key.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(key.id, key.tenant, key.scope, Text(key.name), made, until)
     return table
 
 

@@ -1,6 +1,6 @@
 """Write the ground truth's curves as the profiles that come with the program.
 
-    python -m benchmarks.ship
+python -m benchmarks.ship
 """
 
 import gzip

@@ -155,7 +155,8 @@ def _child(sender: connection.Connection, function: str, arguments: dict[str, An
         # torch reports a refused allocation as a plain RuntimeError.
         outcome: Outcome = "out_of_memory" if "allocate" in str(error) else "failed"
         detail = f"{type(error).__name__}: {error}"[:2000]
-        sender.send(("error", ChildFailedError(outcome, detail)))
+        with contextlib.suppress(BrokenPipeError):  # who would read it has gone
+            sender.send(("error", ChildFailedError(outcome, detail)))
 
 
 def _die_with_parent() -> None:

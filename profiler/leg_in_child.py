@@ -19,12 +19,14 @@ def run_leg_in_child(
     workspace: Workspace,
     deadline: float,
     should_stop: Callable[[], bool] = lambda: False,
+    on_measurement: Callable[[Measurement], None] = lambda measurement: None,
 ) -> LegReport:
     """Run a leg until its end or `deadline` (time.monotonic()) and report it; never raises.
 
     Past the deadline the child ends by itself at its next step; a second or two later it is killed.
     That the budget ended, or that the device was busy until then, says nothing of the candidate:
-    such a leg is `cancelled`. What a leg measured counts only if its end was saved.
+    such a leg is `cancelled`; one above the workspace's own limit is `timed_out`. What a leg
+    measured counts only if its end was saved; meanwhile `on_measurement` is told of it.
     """
     arguments = {
         "prepared": prepared,
@@ -43,16 +45,19 @@ def run_leg_in_child(
             for message in in_child(
                 "profiler.leg:run_leg",
                 arguments,
-                time_limit_seconds=max(0.0, deadline - started) + GRACE_SECONDS,
+                time_limit_seconds=min(
+                    max(0.0, deadline - started) + GRACE_SECONDS, workspace.leg_limit_seconds
+                ),
                 memory_limit_bytes=workspace.memory_limit_bytes,
                 should_stop=should_stop,
             ):
                 if isinstance(message, LegEnd):
                     return _ended(leg, message, measurements, time.monotonic() - started)
                 measurements.append(message)
+                on_measurement(message)
         raise ChildFailedError("failed", "it ended without a word")
     except ChildFailedError as error:
-        is_late = error.outcome == "timed_out"
+        is_late = error.outcome == "timed_out" and time.monotonic() >= deadline
         return LegReport(
             leg=leg,
             outcome="cancelled" if is_late else error.outcome,

@@ -85,14 +85,17 @@ class RowOptimiser(Optimizer):
         raise NotImplementedError
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Update the rows with a gradient; closures are not supported."""
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Update the rows with a gradient; a closure is called first, and its loss returned."""
+        loss = None
         if closure is not None:
-            raise ValueError(f"{type(self).__name__} takes no closure")
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._update(parameter, group)
+        return loss
 
     def _update(self, parameter: Tensor, group: Group) -> None:
         gradient = parameter.grad

@@ -71,6 +71,7 @@ def _read(
             arguments,
             preload_torch=False,
             time_limit_seconds=limit_seconds,
+            memory_limit_bytes=workspace.memory_limit_bytes,
             should_stop=should_stop,
         )
     except ChildFailedError as error:

@@ -35,7 +35,7 @@ class Scored:
 
     @property
     def own_scores(self) -> Tensor:
-        return self.scores[self.owners, self.classes]
+        return self.scores.view(-1).take(self.owners * self.scores.shape[1] + self.classes)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ def hits(chunk: Scored, k: int) -> Hits | None:
 
 
 def best_ranks(chunk: Scored) -> Tensor | None:
-    """Rank from 1 of each row's best-ranked positive, 0 where all are masked; None if nan."""
+    """Rank from 1 of each row's best-ranked positive, 0 where all are masked; None if nan.
+
+    The chunk's scores are overwritten.
+    """
     scores, owners, own_scores = chunk.scores, chunk.owners, chunk.own_scores
     highest = scores.amax(1)  # nan where any score is
     if bool(highest.isnan().any()):
@@ -83,7 +86,9 @@ def best_ranks(chunk: Scored) -> Tensor | None:
     best = torch.full_like(highest, -math.inf).scatter_reduce(0, owners, own_scores, "amax")
     twins = torch.zeros_like(highest, dtype=torch.int64)
     twins.index_add_(0, owners, (own_scores == best[owners]).long())
-    ranks = (scores >= best[:, None]).sum(1) - twins + 1
+    # As floats in place five times as fast as a sum of bools; in float32 exact up to 2**24.
+    dtype = torch.promote_types(scores.dtype, torch.float32)
+    ranks = scores.ge_(best[:, None]).sum(1, dtype=dtype).long() - twins + 1
     return ranks * (best > -math.inf)
 
 

@@ -1,5 +1,6 @@
 """Workspace: where calibrations keep datasets and trial states, and what a leg may use."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -13,6 +14,16 @@ from profiler.device import this_device
 _FLOP_PER_THREAD = 2e9
 
 
+def step_threads(n_rows: float, n_classes: int, embedding_dim: int, at_most: int) -> int:
+    """Threads for a training step: another one for every 2 GFLOP of a dense step.
+
+    A small step is done before a second thread has woken up: on ML-100K (0.3 GFLOP) two threads
+    were half as fast as one, and less still with anything else running.
+    """
+    flop = 6.0 * n_rows * n_classes * embedding_dim
+    return int(min(at_most, max(1, 1 + flop // _FLOP_PER_THREAD)))
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A data folder, the device slot that is locked while a leg runs, and the limits of a leg."""
@@ -21,6 +32,9 @@ class Workspace:
     device: Device = field(default_factory=this_device)
     device_slot: str = "cpu0"
     memory_limit_bytes: float | None = None
+    leg_limit_seconds: float = math.inf
+    caches_dir: Path | None = None
+    """Where datasets are cached, by default `datasets` in the data folder."""
 
     @classmethod
     def temporary(cls) -> "Workspace":
@@ -29,18 +43,14 @@ class Workspace:
 
     @property
     def datasets_dir(self) -> Path:
-        return self.data_dir / "datasets"
+        return self.caches_dir or self.data_dir / "datasets"
 
     def threads(self, prepared: Prepared) -> int:
-        """Threads for a task's steps: another one for every 2 GFLOP of a dense step.
-
-        A small step is done before a second thread has woken up: on ML-100K (0.3 GFLOP) two
-        threads were half as fast as one, and less still with anything else running.
-        """
+        """Threads for a task's steps."""
         task, statistics = prepared.task, prepared.statistics
         n_rows = task.training.batch_size * statistics.targets_per_example
-        flop = 6.0 * n_rows * statistics.n_classes * task.model.embedding_dim
-        return int(min(self.device.n_threads, max(1, 1 + flop // _FLOP_PER_THREAD)))
+        dim = task.model.embedding_dim
+        return step_threads(n_rows, statistics.n_classes, dim, self.device.n_threads)
 
     def states_dir(self, task_fingerprint: str) -> Path:
         """Trial states of a task on this device."""

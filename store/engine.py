@@ -2,12 +2,18 @@
 
 import sqlalchemy as sa
 
+from store.access import AccessRepository
+from store.answers import AnswerRepository
 from store.calibrations import CalibrationRepository
 from store.database import Database, create_engine, parse_url
 from store.evidence import EvidenceRepository
+from store.leases import LeaseRepository
+from store.outcomes import OutcomeRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
 from store.tasks import TaskRepository
+from store.totals import TotalsRepository
+from store.uploads import UploadRepository
 from store.workers import WorkerRepository
 
 __all__ = ["Store", "open_store", "upgrade"]
@@ -19,10 +25,16 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         database = Database(engine)
+        self.answers = AnswerRepository(database)
+        self.access = AccessRepository(database)
         self.evidence = EvidenceRepository(database)
         self.calibrations = CalibrationRepository(database)
+        self.leases = LeaseRepository(database)
         self.recommendations = RecommendationRepository(database)
+        self.outcomes = OutcomeRepository(database)
         self.tasks = TaskRepository(database)
+        self.uploads = UploadRepository(database)
+        self.totals = TotalsRepository(database)
         self.workers = WorkerRepository(database)
 
     def ping(self) -> None:

@@ -1,38 +1,26 @@
 """EvidenceRepository: devices and profiles, in and out as advisor's values.
 
-A tenant reads its own profiles; for a prior also those that are shared. What a prior needs is
-read by index and never more than a fixed number of rows, however many there are.
+A tenant lists its own profiles; by id, and for a prior, it also reads those that are shared. What
+a prior needs is read by index and never more than a fixed number of rows, however many there are.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from advisor.errors import NotFoundError
 from advisor.evidence import Device, Profile
-from advisor.value import Value
-from store.columns import new_id, now
-from store.database import Database, insert_or_update
-from store.page import Page, checked_limit, is_behind, page_of
-from store.profile_rows import class_bucket, profile_columns, to_device, to_profile
-from store.tables import DeviceRow, ProfilePointRow, ProfileRow
+from store.database import Database
+from store.discards import discard, restore
+from store.page import Page, checked_limit
+from store.profile_listing import ProfileFilter, ProfileSort, listing_query, page_of_profiles
+from store.profile_rows import class_bucket, to_device, to_profile
+from store.profile_writing import write_device, write_profile
+from store.tables import CalibrationRow, DeviceRow, ProfilePointRow, ProfileRow, WorkerRow
 
 BUCKETS_EITHER_SIDE = 2
-_MEASURED = ("tenant", "task_fingerprint", "device_id", "candidate_key")
-
-
-class ProfileFilter(Value):
-    """Which profiles to list; None means any."""
-
-    loss: str | None = None
-    task_name: str | None = None
-    kind: str | None = None
-    device_id: str | None = None
-    metric: str | None = None
-    n_classes_min: int | None = None
-    n_classes_max: int | None = None
 
 
 class EvidenceRepository:
@@ -44,50 +32,72 @@ class EvidenceRepository:
     def save_device(self, device: Device) -> None:
         """Remember a device; its id is its fingerprint, so a known one needs no change."""
         with self._database.write() as session:
-            _save_device(session, device)
+            write_device(session, device)
 
-    def devices(self) -> list[Device]:
-        """All devices, the newest first."""
+    def devices(self, tenant: str | None) -> list[Device]:
+        """The devices that a tenant may know of, the newest first; all for None.
+
+        Those of workers, of shared profiles, and of its own calibrations and profiles.
+        """
+        query = select(DeviceRow).order_by(DeviceRow.created_at.desc(), DeviceRow.id)
+        if tenant is not None:
+            query = query.where(_is_known_to(tenant))
         with self._database.read() as session:
-            rows = session.scalars(
-                select(DeviceRow).order_by(DeviceRow.created_at.desc(), DeviceRow.id)
-            )
-            return [to_device(row) for row in rows]
+            return [to_device(row) for row in session.scalars(query)]
 
-    def save_profile(
-        self, profile: Profile, calibration_id: str | None, *, shared: bool = False
-    ) -> Profile:
+    def save_profile(self, profile: Profile, calibration_id: str | None) -> Profile:
         """Store a profile and its device; what the tenant knew of the same measurement goes.
 
-        Returns the profile with its time, and with its id, which stays when it is replaced.
+        Returns the profile with its time. Its id stays when it is replaced, and so does whether
+        it is shared.
         """
-        columns = profile_columns(profile, calibration_id, shared=shared)
-        columns |= {"id": new_id(), "created_at": now()}
         with self._database.write() as session:
-            _save_device(session, profile.device)
-            changed = columns.keys() - {"id", *_MEASURED}
-            insert_or_update(session, ProfileRow, columns, _MEASURED, changed)
-            same = [getattr(ProfileRow, name) == columns[name] for name in _MEASURED]
-            id_ = session.scalars(select(ProfileRow.id).where(*same)).one()
-            session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id_))
-            points = [
-                {"profile_id": id_, "tenant": profile.tenant, **point.model_dump()}
-                for point in profile.curve
-                if math.isfinite(point.value)
-            ]
-            if points:
-                session.execute(insert(ProfilePointRow), points)
+            id_ = write_profile(session, profile, calibration_id)
             return _profiles(session, _joined().where(ProfileRow.id == id_))[0]
 
     def profile(self, tenant: str, id: str) -> Profile:
-        """One profile of this tenant; raises NotFoundError."""
+        """One profile of this tenant, or one that is shared; raises NotFoundError."""
+        may_be_read = or_(ProfileRow.tenant == tenant, ProfileRow.shared.is_(True))
         with self._database.read() as session:
-            found = _profiles(
-                session, _joined().where(ProfileRow.tenant == tenant, ProfileRow.id == id)
-            )
+            found = _profiles(session, _joined().where(may_be_read, ProfileRow.id == id))
         if not found:
             raise NotFoundError(f"no profile {id!r}")
         return found[0]
+
+    def share(self, tenant: str, id: str, *, shared: bool) -> Profile:
+        """Let the priors of all tenants read a profile of this one, or of itself only.
+
+        Raises NotFoundError.
+        """
+        own = (ProfileRow.tenant == tenant, ProfileRow.id == id)
+        with self._database.write() as session:
+            session.execute(update(ProfileRow).where(*own).values(shared=shared))
+            found = _profiles(session, _joined().where(*own))
+        if not found:
+            raise NotFoundError(f"no profile {id!r}")
+        return found[0]
+
+    def mark_bad(self, tenant: str, id: str, *, bad: bool) -> Profile:
+        """Take a profile, and the legs it was made of, out of every later answer, or back in.
+
+        Raises NotFoundError, for a profile that another tenant shares too.
+        """
+        with self._database.write() as session:
+            row = _own_row(session, tenant, id)
+            row.bad = bad
+            if row.source == "calibration":
+                (discard if bad else restore)(session, row)
+            session.flush()
+            return _profiles(session, _joined().where(ProfileRow.id == id))[0]
+
+    def delete_profile(self, tenant: str, id: str) -> None:
+        """Delete a profile; no later calibration goes on from the legs it was made of."""
+        with self._database.write() as session:
+            row = _own_row(session, tenant, id)
+            if row.source == "calibration":
+                discard(session, row)
+            session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id))
+            session.execute(delete(ProfileRow).where(ProfileRow.id == id))
 
     def profiles(
         self,
@@ -95,14 +105,25 @@ class EvidenceRepository:
         filter: ProfileFilter | None = None,
         limit: int = 100,
         after: str | None = None,
+        sort: ProfileSort = "-created_at",
     ) -> Page[Profile]:
-        """The tenant's profiles, newest first."""
-        wanted = _filtered(_joined().where(ProfileRow.tenant == tenant), filter or ProfileFilter())
-        if after is not None:
-            wanted = wanted.where(is_behind(ProfileRow.created_at, ProfileRow.id, after))
-        wanted = wanted.order_by(ProfileRow.created_at.desc(), ProfileRow.id.desc())
+        """The tenant's profiles, by default newest first; raises PageInvalidError."""
+        own = _joined().where(ProfileRow.tenant == tenant)
+        wanted = listing_query(own, filter or ProfileFilter(), sort, after)
         with self._database.read() as session:
-            return page_of(_profiles(session, wanted.limit(checked_limit(limit) + 1)), limit)
+            found = _profiles(session, wanted.limit(checked_limit(limit) + 1))
+        return page_of_profiles(found, limit, sort)
+
+    def of_task(self, tenant: str, task_fingerprint: str, limit: int = 300) -> list[Profile]:
+        """The tenant's own profiles of this very task on any device, newest first."""
+        query = _joined().where(
+            ProfileRow.tenant == tenant,
+            ProfileRow.task_fingerprint == task_fingerprint,
+            ProfileRow.bad.is_(False),
+        )
+        with self._database.read() as session:
+            newest = ProfileRow.created_at.desc()
+            return _profiles(session, query.order_by(newest, ProfileRow.id).limit(limit))
 
     def neighbours(
         self,
@@ -143,9 +164,28 @@ def neighbour_queries(
                         ProfileRow.kind == kind,
                         ProfileRow.metric == metric,
                         ProfileRow.class_bucket == bucket,
+                        ProfileRow.bad.is_(False),
                     )
                     .order_by(ProfileRow.created_at.desc())
                 )
+
+
+def _is_known_to(tenant: str) -> ColumnElement[bool]:
+    measured = (
+        (WorkerRow.device, true()),
+        (CalibrationRow.device_id, CalibrationRow.tenant == tenant),
+        (ProfileRow.device_id, ProfileRow.tenant == tenant),
+        (ProfileRow.device_id, ProfileRow.shared.is_(True)),
+    )
+    return or_(*(exists().where(device_id == DeviceRow.id, whose) for device_id, whose in measured))
+
+
+def _own_row(session: Session, tenant: str, id: str) -> ProfileRow:
+    query = select(ProfileRow).where(ProfileRow.tenant == tenant, ProfileRow.id == id)
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no profile {id!r}")
+    return row
 
 
 def _joined() -> Select[ProfileRow, DeviceRow]:
@@ -160,26 +200,3 @@ def _profiles(session: Session, query: Select[ProfileRow, DeviceRow]) -> list[Pr
         for point in session.scalars(curves.order_by(ProfilePointRow.examples)):
             points[point.profile_id].append(point)
     return [to_profile(row, device, points[row.id]) for row, device in found]
-
-
-def _filtered(
-    query: Select[ProfileRow, DeviceRow], filter: ProfileFilter
-) -> Select[ProfileRow, DeviceRow]:
-    for name in ("loss", "task_name", "kind", "device_id", "metric"):
-        value = getattr(filter, name)
-        if value is not None:
-            query = query.where(getattr(ProfileRow, name) == value)
-    if filter.n_classes_min is not None:
-        query = query.where(ProfileRow.n_classes >= _count(filter.n_classes_min))
-    if filter.n_classes_max is not None:
-        query = query.where(ProfileRow.n_classes <= _count(filter.n_classes_max))
-    return query
-
-
-def _count(n: int) -> int:
-    """A number that fits a column: no task has more classes, or fewer, than that."""
-    return max(-1, min(n, 2**63 - 1))
-
-
-def _save_device(session: Session, device: Device) -> None:
-    insert_or_update(session, DeviceRow, device.model_dump(), ("id",), ())

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from advisor.evidence import Candidate, Leg, LegReport, Measurement, Outcome, Trial
 from advisor.task import Metric
 from store.columns import now
+from store.events import say_begun, say_measured, say_over
 from store.profile_rows import finite
 from store.tables import CalibrationRow, DeviceRow, LegRow, MeasurementRow, TrialRow
 
@@ -40,7 +41,15 @@ def lease_leg(session: Session, calibration: CalibrationRow, leg: Leg) -> LegRep
     row.checkpoints = list(leg.checkpoints)
     trial.attempts += 1
     trial.status = "running"
+    say_begun(session, calibration, trial, leg)
     return None
+
+
+def measure_leg(
+    session: Session, calibration: CalibrationRow, leg: Leg, point: Measurement
+) -> None:
+    """Say what a leased leg has measured; it is stored when the leg is told."""
+    say_measured(session, calibration, _trial_row(session, calibration, leg), leg, point)
 
 
 def tell_leg(session: Session, calibration: CalibrationRow, report: LegReport) -> None:
@@ -81,6 +90,7 @@ def tell_leg(session: Session, calibration: CalibrationRow, report: LegReport) -
     seen = [v for v in (trial.best_value, *values) if v is not None]
     best = min if Metric.parse(calibration.task["metric"]).falls else max
     trial.best_value = best(seen, default=None)
+    say_over(session, calibration, trial, report.model_copy(update={"outcome": outcome}))
 
 
 def all_told() -> Select[LegRow, TrialRow]:
@@ -142,6 +152,14 @@ def _trial_row(session: Session, calibration: CalibrationRow, leg: Leg) -> Trial
         session.add(row)
         session.flush()
     return row
+
+
+def rows_of(session: Session, calibration: CalibrationRow, leg: Leg) -> tuple[TrialRow, LegRow]:
+    """The rows of a leg that has been leased."""
+    trial = _trial_row(session, calibration, leg)
+    row = _leg_row(session, trial, leg)
+    assert row is not None
+    return trial, row
 
 
 def _leg_row(session: Session, trial: TrialRow, leg: Leg) -> LegRow | None:

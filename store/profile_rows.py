@@ -39,21 +39,19 @@ def to_interval(low: float | None, mean: float | None, high: float | None) -> In
     return Interval(low=low, mean=mean, high=high)
 
 
-def profile_columns(
-    profile: Profile, calibration_id: str | None, *, shared: bool
-) -> dict[str, Any]:
+def profile_columns(profile: Profile, calibration_id: str | None) -> dict[str, Any]:
     """All columns but id and time. A completed profile without a finite value has diverged."""
     final_value = finite(profile.final_value)
     lost = final_value is None and (
         profile.final_value is not None or profile.outcome == "completed"
     )
     same = ("tenant", "task_name", "task_fingerprint", "kind", "metric", "embedding_dim")
-    same += ("batch_size", "n_seeds", "peak_bytes", "final_examples")
+    same += ("batch_size", "n_seeds", "peak_bytes", "final_examples", "source", "bad")
     return {
         **{name: getattr(profile, name) for name in same},
         **profile.statistics.model_dump(),
         **interval_columns("step_seconds", profile.step_seconds),
-        "shared": shared,
+        "shared": profile.shared,
         "calibration_id": calibration_id,
         "class_bucket": class_bucket(profile.statistics.n_classes),
         "device_id": profile.device.id,

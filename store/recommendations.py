@@ -1,13 +1,38 @@
 """RecommendationRepository: answers, kept exactly as they left."""
 
+from typing import Any
+
+from pydantic import AwareDatetime
 from sqlalchemy import select
 
 from advisor.errors import NotFoundError
-from advisor.recommendation import Recommendation
+from advisor.recommendation import EvidenceLevel, Recommendation, Verdict
+from advisor.value import Value
 from store.columns import new_id, now
-from store.database import Database
+from store.database import Database, insert_or_update
 from store.page import Page, checked_limit, is_behind, page_of
 from store.tables import LOCAL, RecommendationRow
+
+
+class AnswerLine(Value):
+    """A recommendation in a list."""
+
+    id: str
+    created_at: AwareDatetime
+    task_name: str
+    loss: str
+    verdict: Verdict
+    evidence_level: EvidenceLevel
+    calibration_id: str | None
+    device_id: str | None
+
+
+class AnswerFilter(Value):
+    """Which recommendations to list; None means any."""
+
+    task_name: str | None = None
+    loss: str | None = None
+    verdict: Verdict | None = None
 
 
 class RecommendationRepository:
@@ -16,12 +41,14 @@ class RecommendationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, recommendation: Recommendation, tenant: str = LOCAL) -> Recommendation:
-        """Store an answer; returns it with its id and time."""
+    def save(
+        self, recommendation: Recommendation, tenant: str = LOCAL, id: str | None = None
+    ) -> Recommendation:
+        """Store an answer; returns it with its id and time, or the one that has this `id`."""
         saved = recommendation.model_copy(
-            update={"id": new_id(), "tenant": tenant, "created_at": now()}
+            update={"id": id or new_id(), "tenant": tenant, "created_at": now()}
         )
-        row = RecommendationRow(
+        columns: dict[str, Any] = dict(
             id=saved.id,
             tenant=tenant,
             created_at=saved.created_at,
@@ -34,8 +61,8 @@ class RecommendationRepository:
             body=saved.model_dump(mode="json"),
         )
         with self._database.write() as session:
-            session.add(row)
-        return saved
+            insert_or_update(session, RecommendationRow, columns, ("id",), ())
+        return saved if id is None else self.get(tenant, id)
 
     def get(self, tenant: str, id: str) -> Recommendation:
         """One recommendation of this tenant; raises NotFoundError."""
@@ -48,13 +75,25 @@ class RecommendationRepository:
             raise NotFoundError(f"no recommendation {id!r}")
         return Recommendation.model_validate(row.body)
 
-    def list(self, tenant: str, limit: int = 100, after: str | None = None) -> Page[Recommendation]:
-        """The tenant's recommendations, newest first."""
-        query = select(RecommendationRow).where(RecommendationRow.tenant == tenant)
+    # Last, because its name hides the built-in one from the annotations below it.
+    def list(
+        self,
+        tenant: str,
+        filter: AnswerFilter | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[AnswerLine]:
+        """The tenant's recommendations, a line each, newest first."""
+        names = AnswerLine.model_fields
+        columns = [getattr(RecommendationRow, name) for name in names]
+        query = select(*columns).where(RecommendationRow.tenant == tenant)
+        for name, value in filter or AnswerFilter():
+            if value is not None:
+                query = query.where(getattr(RecommendationRow, name) == value)
         if after is not None:
             behind = is_behind(RecommendationRow.created_at, RecommendationRow.id, after)
             query = query.where(behind)
         query = query.order_by(RecommendationRow.created_at.desc(), RecommendationRow.id.desc())
         with self._database.read() as session:
-            rows = session.scalars(query.limit(checked_limit(limit) + 1)).all()
-        return page_of([Recommendation.model_validate(row.body) for row in rows], limit)
+            rows = session.execute(query.limit(checked_limit(limit) + 1)).mappings().all()
+        return page_of([AnswerLine.model_validate(dict(row)) for row in rows], limit)

@@ -75,6 +75,22 @@ class TaskRow(Row):
     summary_stamp: Mapped[str | None]
 
 
+class UploadRow(Row):
+    """A file that was sent: its bytes lie in the data folder, under its id."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index(None, "tenant", "created_at", "id"),)
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(Words())
+    format: Mapped[str]
+    is_compressed: Mapped[bool]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(Words(64))
+
+
 class RecommendationRow(Row):
     """An answer: its body as it left, and what lists are made by."""
 
@@ -116,6 +132,23 @@ class CalibrationRow(Row):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     recommendation_id: Mapped[str | None] = mapped_column(ForeignKey("recommendations.id"))
     error: Mapped[str | None] = mapped_column(Words())
+    n_events: Mapped[int] = mapped_column(default=0)
+    leader_key: Mapped[str | None] = mapped_column(Words())  # of the last event that named one
+
+
+class EventRow(Row):
+    """What a calibration said, numbered from 1; `key` is what may be said only once."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("calibration_id", "key"),)
+
+    calibration_id: Mapped[str] = mapped_column(
+        ForeignKey("calibrations.id"), primary_key=True, sort_order=-2
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, sort_order=-2)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    key: Mapped[str | None]
+    body: Mapped[dict[str, Any]]
 
 
 class TrialRow(Row):
@@ -166,6 +199,30 @@ class LegRow(Row):
     detail: Mapped[str | None] = mapped_column(Words())
 
 
+class LeaseRow(Row):
+    """A leg that a trainer elsewhere has or had; lost when it lapsed and another took it."""
+
+    __tablename__ = "leases"
+    __table_args__ = (
+        UniqueConstraint("calibration_id", "ask_key"),
+        Index(None, "trial_id"),
+    )
+
+    id: Mapped[str] = _id()
+    calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"))
+    trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"))
+    leg_id: Mapped[str] = mapped_column(ForeignKey("legs.id"))
+    attempt: Mapped[int]
+    ask_key: Mapped[str | None]
+    trainer: Mapped[str | None]
+    is_whole: Mapped[bool]
+    lease_seconds: Mapped[float]
+    leased_at: Mapped[datetime]
+    deadline: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    is_lost: Mapped[bool] = mapped_column(default=False)
+
+
 class MeasurementRow(Row):
     """One point of a told leg; `seconds` count from the start of the leg."""
 
@@ -206,17 +263,34 @@ class ProfileRow(Row):
     __tablename__ = "profiles"
     __table_args__ = (
         UniqueConstraint(
-            "tenant", "task_fingerprint", "device_id", "candidate_key", name="uq_profiles_measured"
+            "tenant",
+            "task_fingerprint",
+            "device_id",
+            "candidate_key",
+            "source",
+            name="uq_profiles_measured",
         ),
         # The created_at behind the key lets a bucket be read newest first, and no further.
         Index("ix_profiles_own", "tenant", "kind", "metric", "class_bucket", "created_at"),
         Index("ix_profiles_shared", "shared", "kind", "metric", "class_bucket", "created_at"),
         Index(None, "tenant", "created_at", "id"),
+        # Each filter of the list alone, and the pairs that the description of the API names.
+        Index(None, "tenant", "loss", "created_at", "id"),
+        Index(None, "tenant", "task_name", "created_at", "id"),
+        Index(None, "tenant", "kind", "created_at", "id"),
+        Index(None, "tenant", "device_id", "created_at", "id"),
+        Index(None, "tenant", "metric", "created_at", "id"),
+        Index("ix_profiles_classes", "tenant", "class_bucket", "created_at", "id", "n_classes"),
+        Index("ix_profiles_task_loss", "tenant", "task_name", "loss", "created_at", "id"),
+        Index("ix_profiles_loss_metric", "tenant", "loss", "metric", "created_at", "id"),
+        Index("ix_profiles_kind_metric", "tenant", "kind", "metric", "created_at", "id"),
     )
 
     id: Mapped[str] = _id()
     created_at: Mapped[datetime] = mapped_column(default=now)
     shared: Mapped[bool] = mapped_column(default=False)
+    source: Mapped[str] = mapped_column(default="calibration")
+    bad: Mapped[bool] = mapped_column(default=False)
     calibration_id: Mapped[str | None] = mapped_column(ForeignKey("calibrations.id"))
     task_name: Mapped[str] = mapped_column(Words())
     task_fingerprint: Mapped[str]
@@ -258,6 +332,47 @@ class ProfilePointRow(Row):
     value: Mapped[float]
 
 
+class OutcomeRow(Row):
+    """What full training with a candidate of an answer gave; the last word of its teller."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (UniqueConstraint("recommendation_id", "candidate_key"),)
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    recommendation_id: Mapped[str] = mapped_column(ForeignKey("recommendations.id"))
+    candidate_key: Mapped[str] = mapped_column(Words(64))
+    # No foreign key: the profile may be deleted, and what was told stays.
+    profile_id: Mapped[str] = mapped_column(Words(32))
+    body: Mapped[dict[str, Any]]
+
+
+class DiscardRow(Row):
+    """What a candidate's legs told up to a moment counts for nothing in later calibrations."""
+
+    __tablename__ = "discards"
+
+    task_fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    device_id: Mapped[str] = mapped_column(primary_key=True)
+    candidate_key: Mapped[str] = mapped_column(Words(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(primary_key=True, default=LOCAL)
+    discarded_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class AnswerRow(Row):
+    """What was answered to a request with a key of its own; `status` is null until then."""
+
+    __tablename__ = "answers"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True, default=LOCAL)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Words(64))
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    status: Mapped[int | None]
+    location: Mapped[str | None]
+    body: Mapped[str | None] = mapped_column(Words())
+
+
 class WorkerRow(Row):
     """A live worker; `seen_at` is set by the database's clock."""
 
@@ -266,6 +381,21 @@ class WorkerRow(Row):
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
     device: Mapped[str | None]
     tag: Mapped[str]
+    device_slot: Mapped[str | None]
     current: Mapped[str | None] = mapped_column(Words())
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class KeyRow(Row):
+    """A key that lets its tenant in; of its secret only the hash is here."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = _id()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    name: Mapped[str]
+    scope: Mapped[str]
+    secret_sha256: Mapped[str] = mapped_column(Words(64))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -1,5 +1,10 @@
-"""Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind."""
+"""Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind.
 
+Each process that runs tests computes on one thread (a second one mostly waits for the tensors of
+tests, which are small), and starts with the files of slow tests, so that none is left to the end.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import BACKENDS, postgresql_database, postgresql_server, sqlite_url
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, after this file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -1,46 +1,45 @@
 """Peak bytes of one training step of an output layer, measured in a process of its own."""
 
-import json
-import subprocess
-import sys
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from advisor.card import StepShape
-
-_PROGRAM = """
-import json, re, sys
 import torch
+
+from advisor.card import StepShape
+from profiler.isolation import in_child
 from profiler.losses import build
 from profiler.optimiser import optimisers
-
-def kilobytes(key):
-    return int(re.search(key + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1])
-
-name, batch_size, n_classes, dim = sys.argv[1], *map(int, sys.argv[2:5])
-settings = json.loads(sys.argv[5])
-torch.set_num_threads(1)
-def step(b, c, d):
-    counts = torch.ones(c, dtype=torch.long)
-    layer = build(name, d, c, class_counts=counts, **settings)
-    (optimiser,) = optimisers([layer], 1e-3, 0.0)
-    hidden = torch.randn(b, d, requires_grad=True)
-    layer(hidden, torch.randint(c, (b,))).backward()
-    optimiser.step()
-step(8, n_classes // 40, dim)  # what libraries allocate once
-before = kilobytes("VmRSS")
-step(batch_size, n_classes, dim)
-print((kilobytes("VmHWM") - before) * 1024)
-"""
 
 
 def peak_bytes(loss: str, shape: StepShape, settings: dict[str, Any] | None = None) -> int:
     """Peak resident bytes over the level before the layer exists (Linux)."""
-    sizes = (shape.batch_size, shape.n_classes, shape.embedding_dim)
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _PROGRAM, loss, *map(str, sizes), json.dumps(settings or {})],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return int(done.stdout)
+    arguments = {"loss": loss, "shape": shape, "settings": settings or {}}
+    (peak,) = in_child("tests.peak_memory:measure", arguments, time_limit_seconds=120)
+    return peak
+
+
+def measure(loss: str, shape: StepShape, settings: dict[str, Any]) -> Iterator[int]:
+    """In the child: a small step first, for what libraries allocate once, then the step."""
+    torch.set_num_threads(1)
+    few = shape.model_copy(update={"batch_size": 8, "n_classes": shape.n_classes // 40})
+    _step(loss, few, settings)
+    before = _status_bytes("VmRSS")
+    _step(loss, shape, settings)
+    yield _status_bytes("VmHWM") - before
+
+
+def _step(loss: str, shape: StepShape, settings: dict[str, Any]) -> None:
+    counts = torch.ones(shape.n_classes, dtype=torch.long)
+    layer = build(loss, shape.embedding_dim, shape.n_classes, class_counts=counts, **settings)
+    (optimiser,) = optimisers([layer], 1e-3, 0.0)
+    hidden = torch.randn(shape.batch_size, shape.embedding_dim, requires_grad=True)
+    layer(hidden, torch.randint(shape.n_classes, (shape.batch_size,))).backward()
+    optimiser.step()
+
+
+def _status_bytes(key: str) -> int:
+    found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) * 1024

@@ -1,10 +1,27 @@
 """Small interactions with structure to learn: Zipf popularity times taste in a few dimensions."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from advisor.catalogue import catalogue
 from advisor.task import DataSource, Horizon, Model, Task, Training
+
+_SIX = ("bpr", "negative_sampling", "rg2", "sampled_softmax", "softmax", "sparsemax")
+
+
+def six_losses() -> dict[str, Any]:
+    """A task's `losses`, at one setting each: settled after about 40 legs."""
+    settings = {
+        name: {
+            setting.name: [setting.choices[0]]
+            for setting in catalogue()[name].settings
+            if not setting.at_most_classes  # the data has fewer classes than that
+        }
+        for name in _SIX
+    }
+    return {"include": list(_SIX), "settings": settings}
 
 
 def write_interactions(

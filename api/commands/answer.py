@@ -136,6 +136,8 @@ def _show(
         return
     from api.report import render_report
 
-    device = next((d for d in service.store.evidence.devices() if d.id == answer.device_id), None)
+    device = next(
+        (d for d in service.store.evidence.devices(None) if d.id == answer.device_id), None
+    )
     report.write_text(render_report(answer, device), encoding="utf-8")
     typer.echo(f"report: {report}", err=True)

@@ -70,14 +70,16 @@ def profiles(
     """List what was measured: one profile per loss, settings, task and device."""
     from api.commands.output import console
     from api.commands.service import opened, read_settings
+    from api.stories.service import LOCAL
     from api.tables import profiles_table
-    from store.evidence import ProfileFilter
+    from store.profile_listing import ProfileFilter
 
     wanted = ProfileFilter(loss=loss, task_name=task, metric=metric, device_id=device)
     with opened(read_settings()) as service:
-        from api.commands.profile_file import all_profiles, write_parquet
+        from api.commands.profile_file import write_parquet
+        from api.stories.export import every_profile
 
-        every = all_profiles(service, wanted)
+        every = every_profile(service, LOCAL, wanted)
         if parquet is not None:
             n_written = write_parquet(every, parquet)
             typer.echo(f"{n_written} profiles: {parquet}", err=True)
@@ -98,7 +100,7 @@ def devices(as_json: AsJson = False) -> None:
     from api.tables import devices_table
 
     with opened(read_settings()) as service:
-        found, here = service.store.evidence.devices(), service.workspace.device
+        found, here = service.store.evidence.devices(None), service.workspace.device
     if as_json:
         _print_json(found)
         return

@@ -11,8 +11,8 @@ def serve(
 ) -> None:
     """Serve the HTTP interface; on SQLite this process also runs the calibrations.
 
-    Its description is at /docs. There is no login: listen on an address that only those can
-    reach who may use it.
+    Its description is at /docs. On 127.0.0.1 nobody needs a key; on any other --host everybody
+    does, and one must be there before it starts: softmax-advisor keys create
     """
     from api.app import serve as serve_http
     from api.commands.service import read_settings

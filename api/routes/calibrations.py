@@ -3,12 +3,16 @@
 from fastapi import APIRouter, Response
 
 from advisor.calibration import Calibration, CalibrationStatus
+from advisor.plan import Plan
+from api.auth import needs
 from api.problems import responses
 from api.routes.context import Id, PageSize, PageToken, Tenant, TheEngine, TheService, TheSettings
-from api.schemas import CalibrationRequest, Listing
-from api.stories import calibrate, tasks
+from api.routes.resource import ResourceRoute, TheOnce
+from api.schemas import CalibrationRequest, Listing, PlanRequest
+from api.stories import ask_tell, calibrate, tasks
+from api.stories.plan import plan_budget
 
-router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"])
+router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"], route_class=ResourceRoute)
 
 
 @router.post("", status_code=202, responses=responses(404, 422))
@@ -18,16 +22,40 @@ def create_calibration(
     tenant: Tenant,
     engine: TheEngine,
     settings: TheSettings,
+    once: TheOnce,
     response: Response,
 ) -> Calibration:
     """Queue a calibration; its `recommendation_id` names the answer when it has ended."""
-    tag = body.device_tag or settings.tag
-    engine.check_tag(tag)
     task = tasks.named(service, tenant, body.task, body.task_id)
-    calibration = calibrate.request(service, task, body.budget_seconds, tag, tenant=tenant)
-    engine.enqueue(calibration)
+    id_ = None if once is None else once.id
+    if body.executor == "external":
+        trained_on = (body.device, body.data_fingerprint)
+        calibration = ask_tell.request(
+            service, task, body.budget_seconds, *trained_on, tenant=tenant, id=id_
+        )
+    else:
+        tag = body.device_tag or settings.tag
+        engine.check_tag(tag)
+        calibration = calibrate.request(
+            service, task, body.budget_seconds, tag, tenant=tenant, id=id_
+        )
+        engine.enqueue(calibration)
     response.headers["Location"] = f"/v1/calibrations/{calibration.id}"
     return calibration
+
+
+@router.post(":plan", responses=responses(404, 422), openapi_extra=needs("read"))
+def plan_calibration(body: PlanRequest, service: TheService, tenant: Tenant) -> Plan:
+    """Say what a budget will buy, and the least that is useful; nothing is run or stored."""
+    return plan_budget(
+        service,
+        tasks.named(service, tenant, body.task, body.task_id),
+        body.budget_seconds,
+        tenant=tenant,
+        device_id=body.device,
+        elsewhere=body.executor == "external",
+        can_pause=body.can_pause,
+    )
 
 
 @router.get("", responses=responses(422))

@@ -1,39 +1,61 @@
-"""What a request is served with: who asks, and the service and engine that `create_app` made."""
+"""What a request is served with: who asks, and the service and engine that `create_app` made.
+
+These are async though they wait for nothing: the framework would give a thread to each otherwise.
+"""
 
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
-from api.auth import WITHOUT_KEY, Caller
+from api.auth import Caller, check_scope, needed_scope
+from api.events import EventHub
 from api.jobs import Engine
+from api.metrics import Metrics
 from api.settings import Settings
 from api.stories.service import Service
 from store.page import MAX_LIMIT
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     return request.state.service
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     return request.state.engine
 
 
-def _settings(request: Request) -> Settings:
+async def _events(request: Request) -> EventHub:
+    return request.state.events
+
+
+async def _metrics(request: Request) -> Metrics:
+    return request.app.state.metrics
+
+
+async def _settings(request: Request) -> Settings:
     return request.state.settings
 
 
-def _caller(request: Request) -> Caller:
-    return getattr(request.state, "caller", WITHOUT_KEY)
+async def _caller(request: Request) -> Caller:
+    return request.state.caller
 
 
-def _tenant(request: Request) -> str:
-    return _caller(request).tenant
+async def _tenant(request: Request) -> str:
+    return request.state.caller.tenant
+
+
+async def permitted(request: Request) -> None:
+    """Raise ScopeMissingError unless the caller may use the operation that is asked for."""
+    route = request.scope["route"]
+    needed = needed_scope(route.path, request.method, route.openapi_extra)
+    check_scope(request.state.caller, needed)
 
 
 TheService = Annotated[Service, Depends(_service)]
 TheEngine = Annotated[Engine, Depends(_engine)]
+TheEvents = Annotated[EventHub, Depends(_events)]
+TheMetrics = Annotated[Metrics, Depends(_metrics)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheCaller = Annotated[Caller, Depends(_caller)]
 Tenant = Annotated[str, Depends(_tenant)]

@@ -1,13 +1,19 @@
 """/healthz and /readyz: whether this process lives, and whether it can serve."""
 
+import asyncio
+
 from fastapi import APIRouter
 
-from api.jobs import EngineNotReadyError
+from api.jobs import Engine, EngineNotReadyError
 from api.problems import responses
 from api.routes.context import TheEngine, TheService
 from api.schemas import Health
+from api.stories.service import Service
 
 router = APIRouter(tags=["health"])
+
+PATIENCE_SECONDS = 5.0
+"""A database that takes longer to answer is as good as silent."""
 
 
 @router.get("/healthz")
@@ -17,11 +23,19 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=responses(503))
-def readyz(service: TheService, engine: TheEngine) -> Health:
+async def readyz(service: TheService, engine: TheEngine) -> Health:
     """The database and the engine answer too."""
+    try:
+        await asyncio.wait_for(asyncio.to_thread(_ask, service, engine), PATIENCE_SECONDS)
+    except TimeoutError as error:
+        sentence = f"the database does not answer within {PATIENCE_SECONDS:.0f} s"
+        raise EngineNotReadyError(sentence) from error
+    return Health()
+
+
+def _ask(service: Service, engine: Engine) -> None:
     try:
         service.store.ping()
     except Exception as error:
         raise EngineNotReadyError("the database does not answer") from error
     engine.check_ready()
-    return Health()

@@ -2,25 +2,61 @@
 
 from fastapi import APIRouter, Response
 
-from advisor.recommendation import Recommendation
+from advisor.outcome import FullTraining
+from advisor.recommendation import Recommendation, Verdict
+from api.auth import needs
 from api.problems import responses
-from api.routes.context import Id, Tenant, TheService
-from api.schemas import RecommendationRequest
-from api.stories import tasks
-from api.stories.recommend import recommend_now
+from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
+from api.routes.resource import ResourceRoute, TheOnce
+from api.schemas import Listing, PreviewRequest, RecommendationRequest
+from api.stories import outcomes, tasks
+from api.stories.recommend import answer_again, recommend_now
+from store.outcomes import StoredOutcome
+from store.recommendations import AnswerFilter, AnswerLine
 
-router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
+router = APIRouter(
+    prefix="/v1/recommendations", tags=["recommendations"], route_class=ResourceRoute
+)
 
 
-@router.post("", status_code=201, responses=responses(404, 422))
+@router.post("", status_code=201, responses=responses(404, 422), openapi_extra=needs("read"))
 def create_recommendation(
-    body: RecommendationRequest, service: TheService, tenant: Tenant, response: Response
+    body: RecommendationRequest,
+    service: TheService,
+    tenant: Tenant,
+    once: TheOnce,
+    response: Response,
 ) -> Recommendation:
     """Answer a task from theory and stored profiles, without training anything."""
     task = tasks.named(service, tenant, body.task, body.task_id)
-    answer = recommend_now(service, task, tenant=tenant, device_id=body.device)
+    id_ = None if once is None else once.id
+    answer = recommend_now(service, task, tenant=tenant, device_id=body.device, answer_id=id_)
     response.headers["Location"] = f"/v1/recommendations/{answer.id}"
     return answer
+
+
+@router.post(":preview", responses=responses(404, 422), openapi_extra=needs("read"))
+def preview_recommendation(
+    body: PreviewRequest, service: TheService, tenant: Tenant
+) -> Recommendation:
+    """What an answer would be at another horizon or trade, over what is stored; not kept."""
+    return answer_again(service, tenant, body.recommendation_id, body.horizon, body.trade)
+
+
+@router.get("", responses=responses(422))
+def list_recommendations(
+    service: TheService,
+    tenant: Tenant,
+    task: Filter = None,
+    loss: Filter = None,
+    verdict: Verdict | None = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Listing[AnswerLine]:
+    """Answers given, newest first, a line each; `task` is a task's name."""
+    wanted = AnswerFilter(task_name=task, loss=loss, verdict=verdict)
+    page = service.store.recommendations.list(tenant, wanted, page_size, page_token)
+    return Listing[AnswerLine].of(page)
 
 
 @router.get("/{recommendation_id}", responses=responses(404, 422))
@@ -29,3 +65,22 @@ def get_recommendation(
 ) -> Recommendation:
     """An answer, exactly as it was given."""
     return service.store.recommendations.get(tenant, recommendation_id)
+
+
+@router.post("/{recommendation_id}/outcome", status_code=201, responses=responses(404, 422))
+def create_outcome(
+    recommendation_id: Id, body: FullTraining, service: TheService, tenant: Tenant
+) -> StoredOutcome:
+    """Tell what full training gave: it becomes a profile, and later answers rest on it too.
+
+    By default with the recommended loss and settings; once for each that was trained.
+    """
+    return outcomes.tell(service, tenant, recommendation_id, body)
+
+
+@router.get("/{recommendation_id}/outcome", responses=responses(404, 422))
+def list_outcomes(
+    recommendation_id: Id, service: TheService, tenant: Tenant
+) -> Listing[StoredOutcome]:
+    """All that was told of an answer, newest first, on one page."""
+    return Listing[StoredOutcome](items=outcomes.told(service, tenant, recommendation_id))

@@ -5,11 +5,12 @@ from fastapi import APIRouter, Response
 from advisor.summary import DataSummary
 from api.problems import responses
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
+from api.routes.resource import ResourceRoute
 from api.schemas import Listing, NewTask
 from api.stories import tasks
 from store.tasks import StoredTask
 
-router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"], route_class=ResourceRoute)
 
 
 @router.post("", status_code=201, responses=responses(422))

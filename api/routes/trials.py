@@ -6,9 +6,10 @@ from advisor.calibration import TrialRecord
 from advisor.evidence import Measurement
 from api.problems import responses
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
+from api.routes.resource import ResourceRoute
 from api.schemas import Listing
 
-router = APIRouter(prefix="/v1/trials", tags=["trials"])
+router = APIRouter(prefix="/v1/trials", tags=["trials"], route_class=ResourceRoute)
 
 
 @router.get("", responses=responses(422))

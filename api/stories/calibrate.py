@@ -8,17 +8,15 @@ import logging
 from collections.abc import Callable
 
 from advisor.calibration import Calibration, Event
-from advisor.errors import AdvisorError, TaskInvalidError
+from advisor.errors import AdvisorError
 from advisor.task import Task
-from api.stories.read import check_task
+from api.stories import ask_tell
+from api.stories.read import check_budget, check_task
 from api.stories.recommend import recommend_now
 from api.stories.running import CalibrationInterruptedError, Run
-from api.stories.service import LOCAL, Service
+from api.stories.service import COMMAND_LINE_TAG, EXTERNAL_TAG, LOCAL, Service
 
 __all__ = ["COMMAND_LINE_TAG", "CalibrationInterruptedError", "cancel", "request", "run"]
-
-COMMAND_LINE_TAG = "command-line"
-"""The device tag of calibrations that the command line runs itself; no worker may take them."""
 
 _log = logging.getLogger(__name__)
 _ENDED = ("succeeded", "failed", "cancelled")
@@ -31,15 +29,17 @@ def request(
     device_tag: str = COMMAND_LINE_TAG,
     *,
     tenant: str = LOCAL,
+    id: str | None = None,
 ) -> Calibration:
-    """A new calibration, queued; raises for a task or a budget that cannot be served."""
-    if not 0 < budget_seconds <= service.budget_seconds_max:
-        raise TaskInvalidError(
-            f"budget_seconds: {budget_seconds:g} is not above 0 "
-            f"and at most {service.budget_seconds_max:g}"
-        )
+    """A new calibration, queued, or the one that has this `id` already.
+
+    Raises for a task or a budget that cannot be served.
+    """
+    check_budget(service, budget_seconds)
     check_task(service, task, tenant)
-    return service.store.calibrations.create(task, budget_seconds, device_tag, tenant)
+    return service.store.calibrations.create(
+        task, budget_seconds, device_tag, tenant, service.n_open_max, id=id
+    )
 
 
 def run(
@@ -80,6 +80,8 @@ def cancel(service: Service, calibration_id: str, *, tenant: str = LOCAL) -> Cal
     """
     calibrations = service.store.calibrations
     calibration = calibrations.request_cancel(tenant, calibration_id)
+    if calibration.device_tag == EXTERNAL_TAG:
+        return ask_tell.decide(service, tenant, calibration_id)
     if calibration.status != "queued":
         return calibration
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from advisor.calibration import Prepared
 from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.search_space import candidates, possible
 from advisor.task import Task, TaskStatistics
+from api.stories import uploads
 from api.stories.service import LOCAL, Service
 from profiler.dataset import resolve_inside
 from profiler.prepare import prepare
@@ -18,7 +20,7 @@ from profiler.workspace import Workspace
 
 READ_AT_ONCE_BYTES = 64 * 2**20
 # What the service itself puts into the data folder; some of it is made of others' data.
-_OWN_FOLDERS = ("datasets", "devices", "states", "uploads", "workers")
+_OWN_FOLDERS = ("datasets", "devices", "exports", "states", "tenants", "uploads", "workers")
 _OWN_FILES = ("advisor.sqlite", "engine.sqlite")
 # Before the data is read: no number of negatives is above so many classes.
 _ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2**62, n_examples=1)
@@ -47,6 +49,15 @@ def check_task(service: Service, task: Task, tenant: str = LOCAL) -> None:
     if n_bytes <= READ_AT_ONCE_BYTES:
         prepared = read(service, task, tenant)
         candidates(prepared.task, prepared.statistics)
+
+
+def check_budget(service: Service, budget_seconds: float) -> None:
+    """Raise TaskInvalidError for a budget that cannot be served."""
+    if not 0 < budget_seconds <= service.budget_seconds_max:
+        raise TaskInvalidError(
+            f"budget_seconds: {budget_seconds:g} is not above 0 "
+            f"and at most {service.budget_seconds_max:g}"
+        )
 
 
 def check_words(task: Task) -> None:
@@ -83,9 +94,12 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
         return
     given = task.data
     if given is None:
-        raise TaskInvalidError(f"data: kind {task.kind!r} needs data")
-    path = _file(service, given.path)
-    labels = None if given.labels is None else _file(service, given.labels)
+        raise TaskInvalidError(
+            f"data: kind {task.kind!r} needs data; with statistics alone it is for trainers "
+            "elsewhere (executor external)"
+        )
+    path = _file(service, tenant, given.path)
+    labels = None if given.labels is None else _file(service, tenant, given.labels)
     names = {"path": str(path), "labels": None if labels is None else str(labels)}
     data = given.model_copy(update=names)
     try:
@@ -93,7 +107,7 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
         check_is_file(path, repr(given.path))
         if labels is not None:
             check_is_file(labels, repr(given.labels))
-        yield Located(task.model_copy(update={"data": data}), service.workspace)
+        yield Located(task.model_copy(update={"data": data}), _workspace(service, path, labels))
     except TaskInvalidError as error:
         text = str(error).replace(str(path), given.path)
         if given.labels is not None:
@@ -101,11 +115,26 @@ def located(service: Service, task: Task, tenant: str = LOCAL) -> Iterator[Locat
         raise type(error)(text) from error
 
 
-def _file(service: Service, path: str) -> Path:
-    """Where a path of a task lies; raises DataInvalidError outside of what it may name."""
+def _workspace(service: Service, *files: Path | None) -> Workspace:
+    """What is made of an upload is cached beside it, to go with it."""
+    for file in files:
+        if file is not None and uploads.is_one(service, file):
+            return replace(service.workspace, caches_dir=file.parent / "datasets")
+    return service.workspace
+
+
+def _file(service: Service, tenant: str, path: str) -> Path:
+    """Where a path of a task lies; raises DataInvalidError outside of what it may name.
+
+    The files of the data folder are `local`'s; every other tenant has a folder of its own in there.
+    """
+    if path.startswith(uploads.PREFIX):
+        return uploads.named(service, tenant, path)
     root = service.data_root
     if root is None:
         return Path(path)
+    if tenant != LOCAL:
+        return resolve_inside(path, root / "tenants" / tenant)
     found = resolve_inside(path, root)
     first = found.relative_to(root.resolve()).parts[:1]
     if first and (first[0] in _OWN_FOLDERS or first[0].startswith(_OWN_FILES)):

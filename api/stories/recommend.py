@@ -5,9 +5,11 @@ import time
 from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Device, Profile, StepCost
+from advisor.outcome import joined
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
-from advisor.task import Task, TaskStatistics
+from advisor.shipped import shipped_bank
+from advisor.task import Horizon, Task, TaskStatistics, Trade
 from api.stories.read import check_words, read
 from api.stories.service import LOCAL, Service
 
@@ -21,16 +23,19 @@ def recommend_now(
     tenant: str = LOCAL,
     device_id: str | None = None,
     calibration_id: str | None = None,
+    answer_id: str | None = None,
 ) -> Recommendation:
     """Answer at once, and store the answer; `device_id` None means this device.
+
+    With an `answer_id` it is given once: what is stored under it is the answer.
 
     Raises TaskInvalidError, DataInvalidError, UnknownLossError.
     """
     started = time.monotonic()
     check_words(task)
-    device = _device(service, device_id)
+    device = known_device(service, tenant, device_id)
     prepared = None
-    if task.kind != "description":
+    if task.data is not None:
         prepared = read(service, task, tenant).model_copy(update={"device": device})
     statistics = prepared.statistics if prepared else task.statistics
     answer = recommend(
@@ -40,9 +45,55 @@ def recommend_now(
         prepared=prepared,
         costs=known_costs(service, tenant, prepared) if prepared else (),
         elapsed_seconds=time.monotonic() - started,
+        bank=shipped_bank(),
     )
     answer = answer.model_copy(update={"calibration_id": calibration_id})
-    return service.store.recommendations.save(answer, tenant)
+    return service.store.recommendations.save(answer, tenant, answer_id)
+
+
+def answer_again(
+    service: Service, tenant: str, answer_id: str, horizon: Horizon | None, trade: Trade | None
+) -> Recommendation:
+    """What an answer would be at another horizon or trade, by what is known now; not stored.
+
+    Its data is not read again. Raises NotFoundError, TaskInvalidError.
+    """
+    started = time.monotonic()
+    answer = service.store.recommendations.get(tenant, answer_id)
+    changes = {"horizon": horizon or answer.task.horizon, "trade": trade or answer.task.trade}
+    task = answer.task.model_copy(update=changes)
+    device = known_device(service, tenant, answer.device_id)
+    prepared = prepared_again(service, tenant, answer, device)
+    statistics = prepared.statistics if prepared else answer.task.statistics
+    again = recommend(
+        task,
+        known_profiles(service, tenant, task, statistics, prepared=prepared),
+        device,
+        prepared=prepared,
+        costs=known_costs(service, tenant, prepared) if prepared else (),
+        elapsed_seconds=time.monotonic() - started,
+        bank=shipped_bank(),
+    )
+    return again.model_copy(update={"tenant": tenant, "calibration_id": answer.calibration_id})
+
+
+def prepared_again(
+    service: Service, tenant: str, answer: Recommendation, device: Device
+) -> Prepared | None:
+    """The answer's task as its data was found to be; None for a description without a twin."""
+    fingerprint, statistics = answer.task_fingerprint, answer.statistics
+    if fingerprint is None or statistics is None:
+        if answer.task.kind == "description":
+            return None
+        # An answer of an older version does not say it.
+        return read(service, answer.task, tenant).model_copy(update={"device": device})
+    return Prepared(
+        task=answer.task,
+        task_fingerprint=fingerprint,
+        statistics=statistics,
+        device=device,
+        dataset_dir="",  # nothing is trained
+    )
 
 
 def known_profiles(
@@ -56,15 +107,19 @@ def known_profiles(
     """Stored profiles of this and similar tasks; those of this very task and device first."""
     if statistics is None:
         return []
+    evidence = service.store.evidence
+    own = [] if prepared is None else evidence.of_task(tenant, prepared.task_fingerprint)
     # A description stands for a task of any kind.
     kinds = (task.kind, "interactions") if task.kind == "description" else (task.kind,)
-    found = service.store.evidence.neighbours(
+    near = evidence.neighbours(
         tenant, kinds, task.metric, statistics.n_classes, limit=NEIGHBOURS_MAX
     )
+    found = list({profile.id: profile for profile in (*own, *near)}.values())[:NEIGHBOURS_MAX]
+    whole = joined(found)
     if prepared is None:
-        return found
-    own, here = prepared.task_fingerprint, prepared.device.id
-    return sorted(found, key=lambda p: (p.task_fingerprint != own, p.device.id != here))
+        return whole
+    fingerprint, here = prepared.task_fingerprint, prepared.device.id
+    return sorted(whole, key=lambda p: (p.task_fingerprint != fingerprint, p.device.id != here))
 
 
 def known_costs(service: Service, tenant: str, prepared: Prepared) -> list[StepCost]:
@@ -73,11 +128,12 @@ def known_costs(service: Service, tenant: str, prepared: Prepared) -> list[StepC
     return [cost for cost in found if cost.outcome == "completed"]
 
 
-def _device(service: Service, device_id: str | None) -> Device:
+def known_device(service: Service, tenant: str, device_id: str | None) -> Device:
+    """The device with this id, by default this one; raises TaskInvalidError."""
     here = service.workspace.device
     if device_id is None or device_id == here.id:
         return here
-    for device in service.store.evidence.devices():
+    for device in service.store.evidence.devices(tenant):
         if device.id == device_id:
             return device
     raise TaskInvalidError(f"device: {device_id!r} is not one of the devices that are known")

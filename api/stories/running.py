@@ -17,9 +17,9 @@ from advisor.calibration import (
     Probed,
 )
 from advisor.errors import AdvisorError
-from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost, Trial
-from advisor.recommendation import RankedCandidate, Recommendation
-from api.stories.read import as_given, located
+from advisor.evidence import Candidate, Leg, LegReport, Measurement, Profile, StepCost, Trial
+from api.stories.answer import answer_of
+from api.stories.read import located
 from api.stories.recommend import known_costs, known_profiles
 from api.stories.service import Service
 from profiler.calibrate import Calibrated, calibrate
@@ -73,7 +73,8 @@ class Run:
         """Calibrate, store what was learnt and the answer; returns the calibration as it ended."""
         self._left_alone = self._patiently(self._killers)
         calibrated = self._calibrate()
-        answer = self._answer(calibrated, self._save_profiles(calibrated.profiles))
+        profile_ids = self._save_profiles(calibrated.profiles)
+        answer = answer_of(self._calibration, calibrated.recommendation, profile_ids)
         repository = self._service.store.recommendations
         saved = self._patiently(lambda: repository.save(answer, self._tenant))
         self._charge()
@@ -110,12 +111,15 @@ class Run:
         self._known.profiles += self._patiently(lambda: self._other_profiles(prepared))
 
     def _other_profiles(self, prepared: Prepared) -> list[Profile]:
-        """Without those of this very task and device: they come with the legs told."""
+        """Without those of this very task and device, which come with the legs told, unless what
+        full training gave was told of them."""
         found = known_profiles(
             self._service, self._tenant, prepared.task, prepared.statistics, prepared=prepared
         )
         here = (prepared.task_fingerprint, prepared.device.id)
-        return [p for p in found if (p.task_fingerprint, p.device.id) != here]
+        return [
+            p for p in found if p.source == "outcome" or (p.task_fingerprint, p.device.id) != here
+        ]
 
     def _keep(self, event: Event) -> None:
         """Store what an event says, then pass it on."""
@@ -128,7 +132,8 @@ class Run:
             if told is not None:
                 self._told[event.leg.id] = told
         elif isinstance(event, LegEnded):
-            self._patiently(lambda: self._repository.tell(self._id, event.report))
+            told = (event.report, event.leader, event.leader_value)
+            self._patiently(lambda: self._repository.tell(self._id, *told))
             self._charge()
         self._on_event(event)
 
@@ -145,7 +150,11 @@ class Run:
         if leg.trial in self._left_alone:
             detail = f"{ATTEMPTS_MAX} workers died while they trained it"
             return LegReport(leg=leg, outcome="failed", examples=leg.from_examples, detail=detail)
-        return run_leg_in_child(prepared, leg, workspace, deadline, should_stop)
+
+        def say(point: Measurement) -> None:
+            self._patiently(lambda: self._repository.measured(self._id, leg, point))
+
+        return run_leg_in_child(prepared, leg, workspace, deadline, should_stop, say)
 
     def _killers(self) -> list[Trial]:
         """The trials with a leg that was begun too often and never told."""
@@ -180,24 +189,6 @@ class Run:
             saved = self._patiently(lambda own=own: evidence.save_profile(own, self._id))
             ids[profile.candidate.key] = str(saved.id)
         return ids
-
-    def _answer(self, calibrated: Calibrated, profile_ids: dict[str, str]) -> Recommendation:
-        """The answer for the store: the task as it was given, and the profiles it rests on."""
-
-        def with_own_profile(ranked: RankedCandidate) -> RankedCandidate:
-            key = Candidate(loss=ranked.loss, settings=ranked.settings).key
-            own = [profile_ids[key]] if key in profile_ids else []
-            ids = dict.fromkeys([*own, *ranked.profile_ids])
-            return ranked.model_copy(update={"profile_ids": tuple(ids)})
-
-        answer = calibrated.recommendation
-        return answer.model_copy(
-            update={
-                "task": as_given(self._calibration.task, answer.task),
-                "calibration_id": self._id,
-                "ranking": tuple(map(with_own_profile, answer.ranking)),
-            }
-        )
 
     def _patiently(self, operation: Callable[[], T]) -> T:
         """Do it, again and again while the database is away; each of them may be done twice."""

@@ -8,6 +8,20 @@ from store.engine import Store
 
 LOCAL = "local"
 """The tenant of everyone who needs no key."""
+COMMAND_LINE_TAG = "command-line"
+"""The device tag of calibrations that the command line runs itself; no worker may take them."""
+EXTERNAL_TAG = "external"
+"""The device tag of calibrations whose legs are trained elsewhere, by ask and tell."""
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """What may be sent: one file, all files of a tenant, and how long they are kept."""
+
+    bytes_max: int = 2 * 2**30
+    quota_bytes: int = 20 * 2**30
+    days: float | None = None
+    """None keeps them until they are deleted."""
 
 
 @dataclass(frozen=True)
@@ -22,3 +36,5 @@ class Service:
     workspace: Workspace
     data_root: Path | None = None
     budget_seconds_max: float = 86400.0
+    n_open_max: int | None = None
+    uploads: UploadLimits = UploadLimits()

@@ -1,16 +1,20 @@
 """Output layers by name: `build` makes one, `source_path` names its file; torch comes with `build`.
 
-One file per loss, each importing torch and nothing of ours, so that users may take the file.
+One file per loss, each importing torch and nothing of ours, so that users may take the file. An
+installed package adds a layer to its card by an entry point `name = "package.module:Class"` in the
+group `softmax_advisor.layers`; `profiler.losses.testing` proves it.
 """
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.catalogue import known_loss
-from advisor.errors import UnknownLossError
+from advisor.catalogue import LAYERS, installed, known_loss, loaded
+from advisor.errors import LossPackageError, UnknownLossError
 
 if TYPE_CHECKING:
     import torch
@@ -22,15 +26,17 @@ PROPOSAL_SETTINGS = ("popularity_power", "pool_size")
 
 
 def names() -> list[str]:
-    """The losses that have a layer, sorted: the files of this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """The losses that have a layer, sorted: the files of this folder, and what is installed."""
+    here = [module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg]
+    return sorted({*here, *installed(LAYERS)})
 
 
 def source_path(name: str) -> Path:
     """The file of a layer; raises UnknownLossError that lists the names there are."""
     if name not in names():
         raise UnknownLossError(f"no layer for loss {name!r}; there are {', '.join(names())}")
-    return Path(__file__).with_name(f"{name}.py")
+    entry = installed(LAYERS).get(name)
+    return Path(__file__).with_name(f"{name}.py") if entry is None else _file_of(entry)
 
 
 def build(
@@ -52,7 +58,7 @@ def build(
     that the loss does not have, a proposal that it does not know, and settings that make no sense.
     """
     source_path(name)
-    layer = getattr(importlib.import_module(f"profiler.losses.{name}"), _class_name(name))
+    layer = _layer(name)
     takes = [*inspect.signature(layer).parameters][2:]
     given = {"class_counts": class_counts, "generator": generator}
     of_proposal = _of_proposal(name) if "proposal" in takes else []
@@ -65,6 +71,28 @@ def build(
         settings["proposal"] = _proposal(name, chosen, n_classes, class_counts, drawing)
     settings |= {key: value for key, value in given.items() if key in takes}
     return layer(in_features, n_classes, bias=bias, **settings)
+
+
+def _layer(name: str) -> Any:
+    """The class of a layer."""
+    entry = installed(LAYERS).get(name)
+    if entry is None:
+        return getattr(importlib.import_module(f"profiler.losses.{name}"), _class_name(name))
+    layer = loaded(entry)
+    if not inspect.isclass(layer):
+        raise LossPackageError(f"{entry.group}: {name} = {entry.value!r} must name a class")
+    return layer
+
+
+def _file_of(entry: EntryPoint) -> Path:
+    """The file of an installed layer, which is not imported for that, though its package is."""
+    try:
+        spec = importlib.util.find_spec(entry.module)
+    except ImportError as error:
+        raise LossPackageError(f"{entry.group}: {entry.value!r}: {error}") from error
+    if spec is None or spec.origin is None:
+        raise LossPackageError(f"{entry.group}: there is no module {entry.module!r}")
+    return Path(spec.origin)
 
 
 def _of_proposal(name: str) -> list[str]:

@@ -5,4 +5,5 @@ from functools import partial
 from profiler.readers import delimited
 
 column_names = partial(delimited.column_names, separator=",", quote='"')
+head = partial(delimited.head, separator=",", quote='"')
 read = partial(delimited.read, separator=",", quote='"')

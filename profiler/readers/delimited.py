@@ -43,14 +43,27 @@ def column_names(path: Path, where: str, *, separator: str, quote: str | None) -
     return names
 
 
+def head(
+    path: Path,
+    names: Sequence[str],
+    where: str,
+    n_rows: int = SNIFFED_ROWS,
+    *,
+    separator: str,
+    quote: str | None,
+) -> "pl.DataFrame":
+    """The first rows of the named columns, as text."""
+    return _read(path, where, separator, quote, n_rows=n_rows, columns=list(names))
+
+
 def read(
     path: Path, names: Sequence[str], where: str, *, separator: str, quote: str | None
 ) -> "pl.DataFrame":
     """The named columns, each as int64 if it holds integers only, else as text."""
     import polars as pl
 
-    head = _read(path, where, separator, quote, n_rows=SNIFFED_ROWS, columns=list(names))
-    integers = [n for n in names if _holds_integers(head[n])]
+    first = head(path, names, where, separator=separator, quote=quote)
+    integers = [n for n in names if holds_integers(first[n])]
     types: dict[str, Any] = {n: pl.Int64 if n in integers else pl.String for n in names}
     if integers:
         try:
@@ -64,7 +77,8 @@ def read(
     return _read(path, where, separator, quote, columns=list(names), schema_overrides=types)
 
 
-def _holds_integers(column: "pl.Series") -> bool:
+def holds_integers(column: "pl.Series") -> bool:
+    """Whether all texts of a column are integers, and there are some."""
     import polars as pl
 
     values = column.drop_nulls()

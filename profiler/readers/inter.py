@@ -8,6 +8,7 @@ from functools import partial
 from profiler.readers import delimited
 
 column_names = partial(delimited.column_names, separator="\t", quote=None)
+head = partial(delimited.head, separator="\t", quote=None)
 read = partial(delimited.read, separator="\t", quote=None)
 
 

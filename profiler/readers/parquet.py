@@ -20,12 +20,21 @@ def column_names(path: Path, where: str) -> list[str]:
         raise DataInvalidError(f"{where} could not be read as parquet: it is not one") from error
 
 
+def head(path: Path, names: Sequence[str], where: str, n_rows: int) -> "pl.DataFrame":
+    """The first rows of the named columns."""
+    return _read(path, names, where, n_rows)
+
+
 def read(path: Path, names: Sequence[str], where: str) -> "pl.DataFrame":
     """The named columns, empty text and NaN as missing."""
+    return _read(path, names, where, None)
+
+
+def _read(path: Path, names: Sequence[str], where: str, n_rows: int | None) -> "pl.DataFrame":
     import polars as pl
 
     try:
-        frame = pl.read_parquet(path, columns=list(names))
+        frame = pl.read_parquet(path, columns=list(names), n_rows=n_rows)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataInvalidError(f"{where} could not be read as parquet: it is damaged") from error
     return frame.with_columns(_missing_as_null(name, dtype) for name, dtype in frame.schema.items())

@@ -5,4 +5,5 @@ from functools import partial
 from profiler.readers import delimited
 
 column_names = partial(delimited.column_names, separator="\t", quote='"')
+head = partial(delimited.head, separator="\t", quote='"')
 read = partial(delimited.read, separator="\t", quote='"')

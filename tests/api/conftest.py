@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from api.settings import Settings
-from tests.api.in_process import in_process
+from tests.api.in_process import Client, in_process
 from tests.api.servers import Site, site
 from tests.databases import BACKENDS, postgresql_database, sqlite_url
 
@@ -37,7 +36,14 @@ def served(
 
 
 @pytest.fixture
-def http(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+def http(database_url: str, tmp_path: Path) -> Iterator[Client]:
     """The app in this process over a fresh database of each kind; its data folder is tmp_path."""
     with in_process(Settings(data_dir=tmp_path, database_url=database_url)) as client:
+        yield client
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Client]:
+    """The same on SQLite alone, for what no database changes."""
+    with in_process(Settings(data_dir=tmp_path, database_url=sqlite_url(tmp_path))) as client:
         yield client

@@ -12,15 +12,22 @@ from starlette.types import Receive, Scope, Send
 
 from api.app import create_app, service_of
 from api.settings import Settings
+from api.stories.service import Service
 from store.engine import open_store, upgrade
 
 
+class Client(TestClient):
+    """A client, and the service behind it."""
+
+    service: Service
+
+
 @contextmanager
-def in_process(settings: Settings) -> Iterator[TestClient]:
-    """A client of the app with these settings, as its server would answer it."""
+def in_process(settings: Settings, address: str = "127.0.0.1") -> Iterator[Client]:
+    """A client of the app with these settings, as its server on this address would answer it."""
     if not settings.is_sqlite:  # which upgrades itself
         upgrade(settings.database_url)
-    app, store = create_app(settings), open_store(settings.database_url)
+    app, store = create_app(settings, address), open_store(settings.database_url)
     service = service_of(settings, store)
     state: dict[str, Any] = {"service": service, "engine": None, "settings": settings}
 
@@ -29,6 +36,8 @@ def in_process(settings: Settings) -> Iterator[TestClient]:
         await app(scope, receive, send)
 
     try:
-        yield TestClient(served, base_url="http://127.0.0.1", raise_server_exceptions=False)
+        client = Client(served, base_url="http://127.0.0.1", raise_server_exceptions=False)
+        client.service = service
+        yield client
     finally:
         store.close()

@@ -15,21 +15,11 @@ import httpx
 import psutil
 import sqlalchemy as sa
 
-from advisor.catalogue import catalogue
-from tests.small_data import write_interactions
+from tests.small_data import six_losses, write_interactions
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
-_SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), port={})"
-_LOSSES = ("bpr", "negative_sampling", "rg2", "sampled_softmax", "softmax", "sparsemax")
-_FIRST_CHOICES = {
-    name: {
-        setting.name: [setting.choices[0]]
-        for setting in catalogue()[name].settings
-        if not setting.at_most_classes  # the sample has fewer classes than that
-    }
-    for name in _LOSSES
-}
+_SERVE = "from api.app import serve; from api.settings import Settings; serve(Settings(), {!r}, {})"
 _WORK = "from api.app import run_worker; from api.settings import Settings; run_worker(Settings())"
 
 
@@ -109,10 +99,10 @@ class Site:
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         self._engine = sa.create_engine(database_url)
 
-    def serve(self, **settings: str) -> Program:
+    def serve(self, address: str = "127.0.0.1", **settings: str) -> Program:
         """A server, ready; on PostgreSQL too it runs calibrations unless told otherwise."""
         settings = {"ADVISOR_RUNS_CALIBRATIONS": "true", **settings}
-        program = self._start(_SERVE.format(self.port), "server", settings)
+        program = self._start(_SERVE.format(address, self.port), "server", settings)
 
         def is_ready() -> bool:
             assert program.process.poll() is None, program.log.read_text()
@@ -144,7 +134,7 @@ class Site:
             "model": {"embedding_dim": 16},
             "training": {"batch_size": 256},
             "horizon": {"epochs": 5},
-            "losses": {"include": _LOSSES, "settings": _FIRST_CHOICES},
+            "losses": six_losses(),
         }
         return fields | changes
 

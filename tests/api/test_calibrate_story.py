@@ -22,6 +22,8 @@ from tests.databases import sqlite_url
 from tests.profiler.labelled_files import clusters
 from tests.small_data import small_task, write_interactions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _torch_is_loaded() -> None:

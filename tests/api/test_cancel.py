@@ -2,7 +2,11 @@
 
 import time
 
+import pytest
+
 from tests.api.servers import Site, eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_running_calibration_answers_with_the_best_so_far(served: Site) -> None:

@@ -195,11 +195,11 @@ def test_text_that_no_database_takes_is_refused(served: Site, path: str) -> None
 
 def test_the_unexpected_says_nothing_of_the_inside(tmp_path: Path) -> None:
     # Without its lifespan the app has no service: every operation that needs it fails.
-    app = create_app(Settings(data_dir=tmp_path))
+    app = create_app(Settings(data_dir=tmp_path), address="127.0.0.1")
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/v1/devices")
 
     problem = _check(asyncio.run(ask()), 500, "internal")

@@ -14,14 +14,17 @@ from store.engine import open_store
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import sqlite_url
 
-BUDGET_SECONDS = 15  # more than it needs, even on a busy machine
+pytestmark = pytest.mark.slow
+BUDGET_SECONDS = 60  # far more than it needs, even on a busy machine
 
 
 def _told(legs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {id: leg for id, leg in legs.items() if leg["status"] == "told"}
 
 
-def _check_went_on(site: Site, calibration_id: str, told_before: dict[str, Any]) -> None:
+def _check_went_on(
+    site: Site, calibration_id: str, told_before: dict[str, Any], n_stops: int = 1
+) -> None:
     ended = site.ended(calibration_id)
     assert ended["status"] == "succeeded", ended
     # A told leg's row, with the times of its lease and its tell, is the one it was.
@@ -29,7 +32,7 @@ def _check_went_on(site: Site, calibration_id: str, told_before: dict[str, Any])
     assert {id: legs[id] for id in told_before} == told_before
     trials = site.trials(calibration_id)
     n_attempts = sum(trial["attempts"] for trial in trials)
-    assert n_attempts - len(_told(legs)) <= 1, "only the leg in flight may be trained again"
+    assert n_attempts - len(_told(legs)) <= n_stops, "only legs in flight may be trained again"
     assert len({(leg["trial_id"], leg["until_examples"]) for leg in legs.values()}) == len(legs)
     assert ended["spent_seconds"] <= BUDGET_SECONDS * 1.05 + 3
     answer = site.http.get(f"/v1/recommendations/{ended['recommendation_id']}").json()
@@ -38,17 +41,20 @@ def _check_went_on(site: Site, calibration_id: str, told_before: dict[str, Any])
     assert answer["task"] == ended["task"]
 
 
-@pytest.mark.parametrize("more", range(3))
-def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site, more: int) -> None:
+def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site) -> None:
     server = own_site.serve()
     calibration_id = own_site.calibrate(BUDGET_SECONDS)
-    own_site.told(calibration_id, at_least=3 + more)
-    server.kill()
-    told_before = _told(own_site.legs())
-    assert len(told_before) >= 3
-    again = own_site.serve()
-    _check_went_on(own_site, calibration_id, told_before)
-    assert again.terminate() < 10
+    kills_at, told_before = (3, 5, 8), dict[str, Any]()
+    for n_told in kills_at:
+        own_site.told(calibration_id, at_least=n_told)
+        server.kill()
+        told = _told(own_site.legs())
+        assert len(told) >= n_told
+        assert {id: told[id] for id in told_before} == told_before
+        told_before = told
+        server = own_site.serve()
+    _check_went_on(own_site, calibration_id, told_before, n_stops=len(kills_at))
+    assert server.terminate() < 10
 
 
 def test_a_server_told_to_stop_ends_soon_and_goes_on_after_its_restart(tmp_path: Path) -> None:

@@ -28,11 +28,15 @@ def test_the_environment_sets_each_of_them(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ADVISOR_DATA_DIR", "~/lab")
     monkeypatch.setenv("ADVISOR_DATABASE_URL", "postgresql://me:secret@host/name")
     monkeypatch.setenv("ADVISOR_LEG_MEMORY_GIB", "1.5")
+    monkeypatch.setenv("ADVISOR_LEG_SECONDS_MAX", "90")
+    monkeypatch.setenv("ADVISOR_HOSTS", "Advisor.example, other.example")
     monkeypatch.setenv("ADVISOR_THREADS", "")
     settings = Settings()
     assert settings.data_dir == Path.home() / "lab"
     assert settings.database_url == "postgresql+psycopg://me:secret@host/name"
     assert settings.workspace().memory_limit_bytes == 1.5 * 2**30
+    assert settings.workspace().leg_limit_seconds == 90
+    assert settings.hosts == {"advisor.example", "other.example"}
     assert settings.threads is None
     assert not settings.server_runs_calibrations
     assert "secret" not in repr(settings)

@@ -14,26 +14,47 @@ from tests.api.servers import Site
 
 OPERATIONS = {
     ("post", "/v1/recommendations"): "create_recommendation",
+    ("get", "/v1/recommendations"): "list_recommendations",
     ("get", "/v1/recommendations/{recommendation_id}"): "get_recommendation",
+    ("post", "/v1/recommendations:preview"): "preview_recommendation",
+    ("post", "/v1/recommendations/{recommendation_id}/outcome"): "create_outcome",
+    ("get", "/v1/recommendations/{recommendation_id}/outcome"): "list_outcomes",
     ("post", "/v1/calibrations"): "create_calibration",
+    ("post", "/v1/calibrations:plan"): "plan_calibration",
     ("get", "/v1/calibrations"): "list_calibrations",
     ("get", "/v1/calibrations/{calibration_id}"): "get_calibration",
     ("post", "/v1/calibrations/{calibration_id}:cancel"): "cancel_calibration",
+    ("get", "/v1/calibrations/{calibration_id}/events"): "stream_events",
+    ("post", "/v1/calibrations/{calibration_id}/trials:ask"): "ask_trial",
+    ("post", "/v1/trials/{trial_id}:tell"): "tell_trial",
     ("get", "/v1/trials"): "list_trials",
     ("get", "/v1/trials/{trial_id}"): "get_trial",
     ("get", "/v1/trials/{trial_id}/measurements"): "list_measurements",
     ("get", "/v1/profiles"): "list_profiles",
     ("get", "/v1/profiles/{profile_id}"): "get_profile",
+    ("post", "/v1/profiles/{profile_id}:share"): "share_profile",
+    ("post", "/v1/profiles/{profile_id}:unshare"): "unshare_profile",
+    ("patch", "/v1/profiles/{profile_id}"): "mark_profile",
+    ("delete", "/v1/profiles/{profile_id}"): "delete_profile",
     ("post", "/v1/tasks"): "create_task",
     ("get", "/v1/tasks"): "list_tasks",
     ("get", "/v1/tasks/{task_id}"): "get_task",
     ("delete", "/v1/tasks/{task_id}"): "delete_task",
     ("get", "/v1/tasks/{task_id}/summary"): "get_task_summary",
+    ("post", "/v1/uploads"): "create_upload",
+    ("get", "/v1/uploads"): "list_uploads",
+    ("get", "/v1/uploads/{upload_id}"): "get_upload",
+    ("delete", "/v1/uploads/{upload_id}"): "delete_upload",
+    ("get", "/v1/uploads/{upload_id}/preview"): "preview_upload",
     ("get", "/v1/losses"): "list_losses",
     ("get", "/v1/losses/{name}"): "get_loss",
     ("get", "/v1/losses/{name}/source"): "get_loss_source",
     ("get", "/v1/devices"): "list_devices",
+    ("get", "/v1/devices/{device_id}"): "get_device",
+    ("get", "/v1/workers"): "list_workers",
     ("get", "/v1/samples"): "list_samples",
+    ("get", "/metrics"): "get_metrics",
+    ("get", "/v1/samples/{sample}"): "get_sample",
     ("get", "/healthz"): "healthz",
     ("get", "/readyz"): "readyz",
 }
@@ -57,8 +78,8 @@ def test_the_description_gives_problems_their_schema_and_no_other(served: Site) 
         for operation in methods.values():
             for status, response in operation["responses"].items():
                 if status.startswith(("4", "5")):
-                    (schema,) = response["content"].values()
-                    assert schema == {"schema": {"$ref": "#/components/schemas/Problem"}}
+                    (content,) = response["content"].values()
+                    assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
     text = json.dumps(description)
     assert "HTTPValidationError" not in text
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
 from advisor.task import Task
 from api.settings import Settings
 from profiler.prepare import summarise
+from tests.api.in_process import Client
 from tests.small_data import write_interactions
 
 SHOP = {"name": "shop", "data": {"path": "orders.csv"}, "metric": "ndcg@10"}
@@ -24,14 +24,14 @@ def _orders(tmp_path: Path) -> None:
     write_interactions(tmp_path / "orders.csv")
 
 
-def _kept(http: TestClient, task: dict[str, Any]) -> dict[str, Any]:
+def _kept(http: Client, task: dict[str, Any]) -> dict[str, Any]:
     answer = http.post("/v1/tasks", json={"task": task})
     assert answer.status_code == 201, answer.text
     assert answer.headers["location"] == f"/v1/tasks/{answer.json()['id']}"
     return answer.json()
 
 
-def test_a_task_is_kept_listed_and_deleted(http: TestClient) -> None:
+def test_a_task_is_kept_listed_and_deleted(http: Client) -> None:
     first, second = _kept(http, SHOP), _kept(http, NUMBERS)
     assert first["task"] == Task.model_validate(SHOP).model_dump(mode="json")
     assert http.get(f"/v1/tasks/{first['id']}").json() == first
@@ -46,7 +46,7 @@ def test_a_task_is_kept_listed_and_deleted(http: TestClient) -> None:
     assert http.get("/v1/tasks").json()["items"] == [second]
 
 
-def test_an_answer_may_be_asked_for_by_the_id_of_a_task(http: TestClient) -> None:
+def test_an_answer_may_be_asked_for_by_the_id_of_a_task(http: Client) -> None:
     stored = _kept(http, NUMBERS)
     answer = http.post("/v1/recommendations", json={"task_id": stored["id"]})
     assert answer.status_code == 201, answer.text
@@ -58,8 +58,8 @@ def test_an_answer_may_be_asked_for_by_the_id_of_a_task(http: TestClient) -> Non
 
 @pytest.mark.parametrize("path", ["recommendations", "calibrations"])
 @pytest.mark.parametrize("given", [{}, {"task": NUMBERS, "task_id": "x"}])
-def test_a_task_is_given_once(http: TestClient, path: str, given: dict[str, Any]) -> None:
-    answer = http.post(f"/v1/{path}", json={**given, "budget_seconds": 5})
+def test_a_task_is_given_once(lone: Client, path: str, given: dict[str, Any]) -> None:
+    answer = lone.post(f"/v1/{path}", json={**given, "budget_seconds": 5})
     assert answer.status_code == 422
     fault = answer.json()["errors"][0]
     assert fault["field"] == "task"
@@ -78,16 +78,16 @@ def test_a_task_is_given_once(http: TestClient, path: str, given: dict[str, Any]
     ],
 )
 def test_a_task_that_could_not_be_served_is_not_kept(
-    http: TestClient, changes: dict[str, Any], name: str
+    lone: Client, changes: dict[str, Any], name: str
 ) -> None:
-    answer = http.post("/v1/tasks", json={"task": {**SHOP, **changes}})
+    answer = lone.post("/v1/tasks", json={"task": {**SHOP, **changes}})
     assert answer.status_code == 422
     assert answer.json()["type"] == f"urn:softmax-advisor:problem:{name}"
-    assert http.get("/v1/tasks").json()["items"] == []
+    assert lone.get("/v1/tasks").json()["items"] == []
 
 
 def test_the_summary_is_that_of_the_command_line_and_read_again_when_the_file_changes(
-    http: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    http: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/v1/tasks/{_kept(http, SHOP)['id']}/summary"
     found = http.get(path)
@@ -102,8 +102,8 @@ def test_the_summary_is_that_of_the_command_line_and_read_again_when_the_file_ch
     assert http.get(path).json()["n_users"] == 100
 
 
-def test_a_description_has_the_summary_of_its_twin(http: TestClient) -> None:
-    found = http.get(f"/v1/tasks/{_kept(http, NUMBERS)['id']}/summary").json()
+def test_a_description_has_the_summary_of_its_twin(lone: Client) -> None:
+    found = lone.get(f"/v1/tasks/{_kept(lone, NUMBERS)['id']}/summary").json()
     assert found["kind"] == "description"
     assert found["n_classes"] == 200
 

@@ -10,9 +10,12 @@ import sqlalchemy as sa
 
 from api.app import impatient_url
 from api.settings import Settings
+from tests.api.in_process import Client
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import postgresql_database
+from tests.store.examples import LAPTOP, a_leg, a_report, prepared_calibration
 
+pytestmark = pytest.mark.slow
 QUEUES_ONLY = {"ADVISOR_RUNS_CALIBRATIONS": "false", "ADVISOR_DEAD_AFTER_SECONDS": "4"}
 
 
@@ -124,5 +127,30 @@ def test_without_its_database_a_server_lives_but_is_not_ready(shared_site: Site)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"] == "the database does not answer"
         assert shared_site.http.get("/v1/devices").status_code == 503
+        with_key = {"X-API-Key": f"sa_{'0' * 16}_{'x' * 43}"}
+        unchecked = shared_site.http.get("/v1/devices", headers=with_key)
+        assert unchecked.status_code == 503
+        assert unchecked.headers["content-type"] == "application/problem+json"
         assert shared_site.http.get("/healthz").status_code == 200
         assert shared_site.programs[0].terminate() < 10
+
+
+def test_workers_are_listed_with_what_they_train_for_whoever_asks(http: Client) -> None:
+    store = http.service.store
+    running = prepared_calibration(store)
+    foreign = prepared_calibration(store, "acme", "other-data")
+    store.workers.beat("host-a", LAPTOP.id, "cpu", running, "cpu0")
+    store.workers.beat("host-b", LAPTOP.id, "h100", foreign, "gpu0")
+    store.workers.beat("host-c", None, "cpu")
+    leg = a_leg()
+    store.calibrations.lease(running, leg)
+    own, others, idle = http.get("/v1/workers").json()["items"]
+    assert (own["id"], own["tag"], own["device_slot"]) == ("host-a", "cpu", "cpu0")
+    assert own["calibration_id"] == running
+    assert own["leg"]["until_examples"] == leg.until_examples
+    assert own["leg"]["loss"] == "softmax"
+    assert 0 <= own["silent_seconds"] < 60
+    assert (others["is_busy"], others["calibration_id"], others["leg"]) == (True, None, None)
+    assert (idle["is_busy"], idle["calibration_id"], idle["device_slot"]) == (False, None, None)
+    store.calibrations.tell(running, a_report(leg))
+    assert http.get("/v1/workers").json()["items"][0]["leg"] is None

@@ -1,6 +1,7 @@
 """Runs the installed command as its user does: a process of its own, with its own data folder."""
 
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ LIMIT_SECONDS = 120
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that has ended: its exit status and what it wrote."""
+    """A command that has ended: its exit status, what it wrote, and its seconds of CPU."""
 
     status: int
     stdout: str
     stderr: str
+    cpu_seconds: float = 0.0
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -27,6 +29,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def run(folder: Path, *arguments: str | Path) -> Ended:
     """Run `softmax-advisor` in this folder."""
+    before = _cpu_seconds_of_children()
     ended = subprocess.run(
         [COMMAND, *map(str, arguments)],
         cwd=folder,
@@ -36,7 +39,13 @@ def run(folder: Path, *arguments: str | Path) -> Ended:
         timeout=LIMIT_SECONDS,
         check=False,
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    cpu_seconds = _cpu_seconds_of_children() - before
+    return Ended(ended.returncode, ended.stdout, ended.stderr, cpu_seconds)
+
+
+def _cpu_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def write_task(folder: Path, **changes: str) -> Path:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.command import run, write_task
 
+pytestmark = pytest.mark.slow
 TASKS = {
     "metric": ("ndcg@x", "metric: unknown metric 'ndcg@x'; allowed are ndcg@K, recall@K, hit@K"),
     "horizon": ("{epochs: -3}", "horizon.epochs: -3 given; it must be greater than 0"),

@@ -4,7 +4,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ import pytest
 
 from advisor.recommendation import Recommendation
 from tests.cli.command import COMMAND, Ended, environment, run, write_task
-from tests.small_data import write_interactions
+from tests.small_data import six_losses, write_interactions
 
-BUDGET_SECONDS = 15
-SECOND_BUDGET_SECONDS = 10
+pytestmark = pytest.mark.slow
+BUDGET_SECONDS = 30  # more than it needs, also on a busy machine
+SECOND_BUDGET_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,17 @@ class Calibrated:
     ended: Ended
 
 
+def _task(folder: Path, **changes: str) -> Path:
+    """A task of six losses at one setting each, so that it is soon settled."""
+    return write_task(folder, losses=json.dumps(six_losses()), **changes)
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
     folder = tmp_path_factory.mktemp("shop")
     write_interactions(folder / "orders.csv")
     budget = f"{BUDGET_SECONDS}s"
-    arguments = ("recommend", write_task(folder), "--budget", budget, "--json", "--report")
+    arguments = ("recommend", _task(folder), "--budget", budget, "--json", "--report")
     return Calibrated(folder, run(folder, *arguments, "r.html"))
 
 
@@ -42,7 +47,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
     folder = tmp_path_factory.mktemp("interrupted")
     write_interactions(folder / "orders.csv")
     with subprocess.Popen(
-        [COMMAND, "recommend", write_task(folder), "--budget", "10m", "--json"],
+        [COMMAND, "recommend", _task(folder), "--budget", "10m", "--json"],
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.PIPE,
@@ -90,24 +95,20 @@ def test_the_report_holds_the_very_answer(shop: Calibrated) -> None:
 
 
 def test_a_known_task_is_answered_at_once_from_what_was_measured(shop: Calibrated) -> None:
-    answer = _answer(run(shop.folder, "recommend", write_task(shop.folder), "--json"))
+    answer = _answer(run(shop.folder, "recommend", _task(shop.folder), "--json"))
     assert answer.evidence_level == "measured"
 
 
 def test_a_similar_task_is_answered_under_two_seconds_from_profiles(shop: Calibrated) -> None:
-    task, took = write_task(shop.folder, name="other", model="{embedding_dim: 8}"), list[float]()
-    for _ in range(3):
-        started = time.monotonic()
-        answer = _answer(run(shop.folder, "recommend", task, "--json"))
-        took.append(time.monotonic() - started)
-        assert answer.evidence_level == "prior"
-        if took[-1] < 2.0:
-            break
-    assert min(took) < 2.0
+    task = _task(shop.folder, name="other", model="{embedding_dim: 8}")
+    answered = [run(shop.folder, "recommend", task, "--json") for _ in range(2)]
+    assert {_answer(ended).evidence_level for ended in answered} == {"prior"}
+    # Of CPU: whatever else the machine does meanwhile is not the command's.
+    assert min(ended.cpu_seconds for ended in answered) < 2.0
 
 
 def test_people_get_the_verdict_the_ranking_and_the_reasons(shop: Calibrated) -> None:
-    ended = run(shop.folder, "recommend", write_task(shop.folder))
+    ended = run(shop.folder, "recommend", _task(shop.folder))
     assert ended.status == 0
     for words in ("P(best)", "Gain over the baseline", "Why", "Settings of the others"):
         assert words in ended.stdout
@@ -134,7 +135,7 @@ def test_profiles_go_to_a_parquet_file(shop: Calibrated) -> None:
 
 def test_nothing_known_is_answered_by_theory(tmp_path: Path) -> None:
     write_interactions(tmp_path / "orders.csv", n_users=50)
-    answer = _answer(run(tmp_path, "recommend", write_task(tmp_path), "--json"))
+    answer = _answer(run(tmp_path, "recommend", _task(tmp_path), "--json"))
     assert (answer.evidence_level, answer.verdict) == ("theory", "not_enough_evidence")
 
 

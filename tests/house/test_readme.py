@@ -11,6 +11,7 @@ from advisor.task import Task
 from api.settings import Settings
 from tests.house.repository import PACKAGES, ROOT, module_files, subfolders, text
 
+GROUPS = ("db", "keys")
 TARGETS = ("help", "install", "demo", "test", "lint", "serve", "bench", "clean")
 
 
@@ -30,7 +31,7 @@ def tree() -> list[str]:
 
 def test_the_file_tree_names_what_is_there_once_and_nothing_else() -> None:
     expected: set[str] = set()
-    for name in (*PACKAGES, "benchmarks", "docs"):
+    for name in (*PACKAGES, "benchmarks", "docs", "examples"):
         folder = ROOT / name
         inside = [*module_files(folder), *folder.glob("*.md")]
         expected |= {f"{name}/", *(f"{name}/{file.name}" for file in inside)}
@@ -56,10 +57,10 @@ def test_every_command_named_exists_and_every_command_is_named() -> None:
 
     group = typer.main.get_command(app)
     commands = dict(getattr(group, "commands"))  # noqa: B009 - typer's own click is untyped
-    existing = {f"{name}" for name in commands if name != "db"}
-    existing |= {f"db {name}" for name in getattr(commands["db"], "commands")}  # noqa: B009
+    existing = {f"{name}" for name in commands} - {*GROUPS}
+    existing |= {f"{g} {name}" for g in GROUPS for name in getattr(commands[g], "commands")}  # noqa: B009
     readme = text("README.md") + text("docs/operations.md")
-    named = set(re.findall(r"softmax-advisor ((?:db )?[a-z]+)\b", readme))
+    named = set(re.findall(r"softmax-advisor ((?:(?:db|keys) )?[a-z]+)\b", readme))
     assert named == existing
 
 

@@ -12,67 +12,26 @@ from advisor.card import StepShape
 from advisor.catalogue import known_losses
 from advisor.errors import UnknownLossError
 from profiler.losses import build, names, source_path
-from profiler.optimiser import optimisers
-from tests.loss_rows import ROWS, make_layer, redraw, rows_of
+from profiler.losses.testing import Row, contract
+from profiler.losses.testing.contract import HIDDEN, C, D
+from tests.loss_rows import ROWS, rows_of
 from tests.loss_rows import row_ids as ids
 from tests.peak_memory import peak_bytes
-from tests.references.row import Row
-
-B, C, D = 8, 30, 3
 
 EXACT_ROWS, SAMPLED_ROWS = rows_of("exact"), rows_of("sampled")
 # Negatives that are the batch's own targets are not drawn.
 DRAWING_ROWS = tuple(r for r in SAMPLED_ROWS if r.settings.get("proposal") != "in_batch")
 all_rows = pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
-HIDDEN = torch.ones(B, D, dtype=torch.double)
-TARGET = torch.arange(B)
 
 
 @all_rows
-@pytest.mark.parametrize(
-    ("hidden", "target", "says"),
-    [
-        (HIDDEN, TARGET + C, f"allowed are 0 to {C - 1}"),
-        (HIDDEN, TARGET - 1, f"allowed are 0 to {C - 1}"),
-        (HIDDEN, TARGET.int(), "torch.long"),
-        (HIDDEN, TARGET[:-1], "one class per row"),
-        (HIDDEN[:0], TARGET[:0], "at least one"),
-        (HIDDEN * torch.nan, TARGET, "hidden must be finite"),
-        (HIDDEN * torch.inf, TARGET, "hidden must be finite"),
-        (HIDDEN, (TARGET, torch.tensor([0, B])), "offsets"),
-        (HIDDEN, (TARGET, torch.arange(B + 1) * 2), "offsets"),
-        (HIDDEN, (TARGET, torch.arange(B + 1.0)), "whole numbers"),
-        (HIDDEN[:0], (TARGET[:0], TARGET[:0]), "offsets"),
-        (HIDDEN[None], TARGET, "a floating-point matrix"),
-        (HIDDEN.long(), TARGET, "a floating-point matrix"),
-    ],
-)
-def test_a_bad_batch_is_refused_with_what_is_allowed(
-    row: Row,
-    hidden: torch.Tensor,
-    target: torch.Tensor | tuple[torch.Tensor, torch.Tensor],
-    says: str,
-) -> None:
-    layer = make_layer(row, D, C)
-    with pytest.raises(ValueError, match=says):
-        layer(hidden, target)
+def test_a_bad_batch_is_refused_with_what_is_allowed(row: Row) -> None:
+    contract.a_bad_batch_is_refused_with_what_is_allowed(row)
 
 
 @all_rows
-@pytest.mark.parametrize(
-    ("sizes", "settings", "says"),
-    [
-        ((0, C), {}, "in_features=0"),
-        ((D, 0), {}, "n_classes=0"),
-        ((D, C), {"positives_weight": "all"}, "'each', 'mean'"),
-        ((D, C), {"temprature": 1.0}, "has no setting 'temprature'"),
-    ],
-)
-def test_bad_settings_are_refused_with_what_is_allowed(
-    row: Row, sizes: tuple[int, int], settings: dict, says: str
-) -> None:
-    with pytest.raises(ValueError, match=says):
-        build(row.loss, *sizes, **settings)
+def test_bad_settings_are_refused_with_what_is_allowed(row: Row) -> None:
+    contract.bad_settings_are_refused_with_what_is_allowed(row)
 
 
 @pytest.mark.parametrize("row", SAMPLED_ROWS, ids=ids(SAMPLED_ROWS))
@@ -111,47 +70,22 @@ def test_an_unknown_loss_is_named_with_those_there_are() -> None:
 
 @all_rows
 def test_a_state_dict_round_trip_keeps_the_scores(row: Row) -> None:
-    saved, fresh = make_layer(row, D, C, seed=1), make_layer(row, D, C, seed=2)
-    fresh.load_state_dict(saved.state_dict())
-    assert torch.equal(saved.scores(HIDDEN), fresh.scores(HIDDEN))
-    assert all("proposal" not in name for name in saved.state_dict())
+    contract.a_state_dict_round_trip_keeps_the_scores(row)
 
 
 @pytest.mark.parametrize("row", SAMPLED_ROWS, ids=ids(SAMPLED_ROWS))
 def test_a_step_touches_only_the_targets_and_the_drawn_classes(row: Row) -> None:
-    n_classes = 1000
-    layer = make_layer(row, D, n_classes)
-    before = layer.weight_rows.weight.detach().clone()
-    layer(HIDDEN, TARGET).backward()
-    touched = set(TARGET.tolist()) | set(redraw(layer, row, B).flatten().tolist())
-    gradient = layer.weight_rows.weight.grad
-    assert gradient.is_sparse
-    assert set(gradient.coalesce().indices()[0].tolist()) == touched
-    for optimiser in optimisers([layer], 0.1, 0.1):
-        optimiser.step()
-    moved = (layer.weight_rows.weight != before).any(1).nonzero()[:, 0]
-    assert set(moved.tolist()) == touched
+    contract.a_step_touches_only_the_targets_and_the_drawn_classes(row)
 
 
 @pytest.mark.parametrize("row", DRAWING_ROWS, ids=ids(DRAWING_ROWS))
 def test_a_generator_at_the_same_state_draws_the_same_loss(row: Row) -> None:
-    layer = make_layer(row, D, C)
-    state = layer.generator.get_state()
-    first, second = layer(HIDDEN, TARGET), layer(HIDDEN, TARGET)
-    layer.generator.set_state(state)
-    assert torch.equal(layer(HIDDEN, TARGET), first)
-    assert not torch.equal(first, second)
+    contract.a_generator_at_the_same_state_draws_the_same_loss(row)
 
 
 @all_rows
 def test_log_probabilities_sum_to_one_or_are_refused_as_the_card_says(row: Row) -> None:
-    layer = make_layer(row, D, C)
-    if not known_losses()[row.loss].has_probabilities(row.settings):
-        with pytest.raises(NotImplementedError, match=f"{row.loss} has no probabilities"):
-            layer.log_prob(HIDDEN)
-        return
-    total = layer.log_prob(HIDDEN).exp().sum(1)
-    torch.testing.assert_close(total, torch.ones_like(total))
+    contract.log_probabilities_sum_to_one_or_are_refused_as_the_card_says(row)
 
 
 @pytest.mark.parametrize("row", EXACT_ROWS, ids=ids(EXACT_ROWS))

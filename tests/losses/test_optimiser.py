@@ -210,3 +210,17 @@ def test_a_state_that_is_loaded_is_not_shared_with_the_optimiser_it_came_from() 
     other.step()
     assert torch.equal(first.weight, before)
     assert not torch.equal(second.weight, before)
+
+
+def test_a_closure_is_called_before_the_step_and_its_loss_returned() -> None:
+    table = nn.Embedding(4, 2, sparse=True)
+    before = table.weight.detach().clone()
+
+    def closure() -> torch.Tensor:
+        loss = table(torch.tensor([1])).sum()
+        loss.backward()
+        return loss
+
+    loss = RowAdam([table.weight], 0.1).step(closure)
+    assert float(loss.detach()) == pytest.approx(float(before[1].sum()))
+    assert (table.weight != before).any(1).tolist() == [False, True, False, False]

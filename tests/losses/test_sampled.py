@@ -8,7 +8,7 @@ import torch
 from advisor.card import StepShape
 from advisor.catalogue import known_losses
 from profiler.losses import build
-from tests.loss_rows import class_counts
+from profiler.losses.testing.layers import class_counts
 from tests.peak_memory import peak_bytes
 
 C, D = 40, 3

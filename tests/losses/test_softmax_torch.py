@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from profiler.losses import build, softmax
 
-B, D = 600, 5
+B, D = 300, 5  # two blocks of rows, and with as many classes as below of classes too
 
 settings = pytest.mark.parametrize(
     "settings",
@@ -48,7 +48,7 @@ def test_value_and_gradients_equal_cross_entropy(
     settings: dict[str, Any], kept: int, std: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(softmax, "KEPT_SCORES", kept)
-    _assert_equals_cross_entropy(3000, std, settings)
+    _assert_equals_cross_entropy(1500, std, settings)
 
 
 @pytest.mark.parametrize("std", [0.1, 50.0])

@@ -18,11 +18,12 @@ from profiler.calibrate import calibrate
 from profiler.device import this_device
 from profiler.diagnostics import diagnose, smoothness
 from profiler.losses import build
+from profiler.losses.testing import Row, make_layer
 from profiler.workspace import Workspace
-from tests.loss_rows import ROWS, make_layer, row_ids
-from tests.references.row import Row
+from tests.loss_rows import ROWS, row_ids
 from tests.small_data import small_task, write_interactions
 
+pytestmark = pytest.mark.slow
 N_CLASSES, N_FEATURES, N_ROWS = 4, 3, 5
 Q = (0.5, 0.25, 0.125, 0.125)
 URN = torch.tensor([0, 0, 0, 0, 1, 1, 2, 3])  # drawing from it uniformly is drawing from Q

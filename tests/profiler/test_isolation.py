@@ -15,6 +15,7 @@ from advisor.errors import DataInvalidError
 from profiler import isolation
 from profiler.isolation import ChildFailedError, device_slot, in_child
 
+pytestmark = pytest.mark.slow
 HERE = "tests.profiler.misbehaving"
 
 

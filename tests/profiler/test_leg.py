@@ -104,7 +104,7 @@ def test_an_evaluation_is_estimated_from_a_part_of_its_rows(prepared: Prepared) 
 
     def score(rows: torch.Tensor) -> torch.Tensor:
         seen.append(len(rows))
-        time.sleep(0.0002 * len(rows))
+        time.sleep(0.002 * len(rows))
         return torch.zeros(len(rows), dataset.n_classes)
 
     trial.score = score
@@ -112,7 +112,7 @@ def test_an_evaluation_is_estimated_from_a_part_of_its_rows(prepared: Prepared) 
     assert n_rows > 200
     estimated = Validation(prepared, dataset, trial).estimated_seconds(0.0)
     assert sum(seen) == 64
-    assert estimated == pytest.approx(0.0002 * n_rows, rel=0.5)
+    assert estimated == pytest.approx(0.002 * n_rows, rel=0.5)
 
 
 class Child:
@@ -193,6 +193,15 @@ def test_a_leg_over_its_memory_limit_is_an_outcome(
     report = run(prepared, leg(prepared, 256 * 10**6), small)
     assert report.outcome == "out_of_memory"
     assert report.detail is not None
+
+
+def test_a_leg_over_its_time_limit_is_an_outcome_and_not_the_end_of_the_budget(
+    prepared: Prepared, workspace: Workspace, tmp_path: Path
+) -> None:
+    short = Workspace(tmp_path, device=workspace.device, leg_limit_seconds=0.3)
+    report = run(prepared, leg(prepared, 256 * 10**6), short)
+    assert report.outcome == "timed_out"
+    assert report.detail == "took longer than its limit of 0.3 s"
 
 
 def test_states_from_before_the_last_leg_are_deleted(

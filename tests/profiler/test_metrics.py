@@ -249,3 +249,4 @@ def test_no_rows_is_an_error_in_one_sentence():
 def test_a_chunk_fits_its_buffer():
     assert rows_per_chunk(1000, 4, 64_000) == 12
     assert rows_per_chunk(10**9, 4, 64_000) == 1
+    assert rows_per_chunk(1000, 4, 67 * 5000) == 64

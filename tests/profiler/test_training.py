@@ -17,6 +17,7 @@ from profiler.leg import run_leg
 from profiler.messages import LegEnd
 from profiler.trial_state import TrialState
 
+pytestmark = pytest.mark.slow
 OPTIMISERS = ["adam", "adamw", "sgd", "adagrad"]
 
 

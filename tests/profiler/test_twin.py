@@ -19,6 +19,7 @@ from profiler.metrics import evaluate
 from profiler.prepare import prepare
 from profiler.workspace import Workspace
 
+pytestmark = pytest.mark.slow
 STATISTICS = TaskStatistics(n_rows=400, n_classes=300, n_examples=9000, class_gini=0.6)
 
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from tests.references.row import Batch, Reference, Row
+from profiler.losses.testing import Batch, Reference, Row
 
 
 def _positive(batch: Batch) -> torch.Tensor:
@@ -57,11 +57,11 @@ def hard(n_negatives: int) -> Reference:
     """The highest scores of a pool, its classes counted once and the row's own left out."""
 
     def loss(batch: Batch) -> torch.Tensor:
-        losses = []
+        losses, scores = [], batch.scores
         for row, y in enumerate(batch.target.tolist()):
             pool = sorted(set(batch.drawn.tolist()) - {y})
-            highest = batch.scores[row, pool].sort(descending=True).values[:n_negatives]
-            losses.append(_softmax_over(batch.scores[row, y].view(1), highest[None])[0])
+            highest = scores[row, pool].sort(descending=True).values[:n_negatives]
+            losses.append(_softmax_over(scores[row, y].view(1), highest[None])[0])
         return torch.stack(losses)
 
     return loss

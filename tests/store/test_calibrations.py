@@ -1,10 +1,11 @@
 """A calibration's life, and its trials, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from advisor.errors import NotFoundError, PageInvalidError
+from advisor.errors import NotFoundError, PageInvalidError, TooManyOpenError
 from store.engine import Store
 from tests.store.examples import TASK, a_leg, a_recommendation, a_report, prepared_calibration
 
@@ -14,6 +15,23 @@ def test_a_new_calibration_is_queued_and_read_back_as_it_was_written(store: Stor
     assert created.status == "queued"
     assert created.task == TASK
     assert store.calibrations.get("local", created.id) == created
+
+
+def test_a_tenant_opens_no_more_calibrations_than_it_may_even_all_at_once(store: Store) -> None:
+    def ask(_: int) -> str | None:
+        try:
+            return store.calibrations.create(TASK, 60, "cpu", "acme", n_open_max=3).id
+        except TooManyOpenError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        opened = [id_ for id_ in pool.map(ask, range(8)) if id_ is not None]
+    assert len(opened) == 3
+    assert store.calibrations.create(TASK, 60, "cpu", "other", n_open_max=3).status == "queued"
+    store.calibrations.finish(opened[0], "succeeded")
+    assert ask(0) is not None
+    with pytest.raises(TooManyOpenError, match="3 calibrations of yours wait or run, and 3 may"):
+        store.calibrations.create(TASK, 60, "cpu", "acme", n_open_max=3)
 
 
 def test_times_are_utc_and_aware(store: Store) -> None:

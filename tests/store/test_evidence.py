@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from advisor.errors import NotFoundError
+from advisor.evidence import Device
 from store.engine import Store
-from store.evidence import ProfileFilter, neighbour_queries
+from store.evidence import neighbour_queries
+from store.profile_listing import ProfileFilter
 from store.profile_rows import class_bucket
 from tests.store.examples import LAPTOP, a_candidate, a_profile, prepared_calibration, statistics
 
@@ -17,7 +19,7 @@ from tests.store.examples import LAPTOP, a_candidate, a_profile, prepared_calibr
 def test_a_device_is_remembered_once(store: Store) -> None:
     store.evidence.save_device(LAPTOP)
     store.evidence.save_device(LAPTOP)
-    assert store.evidence.devices() == [LAPTOP]
+    assert store.evidence.devices(None) == [LAPTOP]
 
 
 def test_a_profile_comes_back_as_it_was_saved(store: Store) -> None:
@@ -88,10 +90,41 @@ def test_a_tenant_never_sees_anothers_profile(store: Store) -> None:
 
 
 def test_a_shared_profile_serves_every_prior_but_no_other_list(store: Store) -> None:
-    saved = store.evidence.save_profile(a_profile(tenant="acme"), None, shared=True)
+    saved = store.evidence.save_profile(a_profile(tenant="acme", shared=True), None)
     for tenant in ("acme", "local"):
         assert store.evidence.neighbours(tenant, ["interactions"], "ndcg@10", 1000) == [saved]
+        assert store.evidence.profile(tenant, str(saved.id)) == saved
     assert store.evidence.profiles("local").items == ()
+
+
+def test_a_profile_is_shared_by_its_owner_until_it_takes_it_back(store: Store) -> None:
+    id_ = str(store.evidence.save_profile(a_profile(tenant="acme"), None).id)
+    with pytest.raises(NotFoundError):
+        store.evidence.share("local", id_, shared=True)
+    assert store.evidence.share("acme", id_, shared=True).shared
+    again = store.evidence.save_profile(a_profile(tenant="acme", n_seeds=3), None)
+    assert (again.id, again.n_seeds, again.shared) == (id_, 3, True)
+    assert store.evidence.profile("local", id_) == again
+    assert not store.evidence.share("acme", id_, shared=False).shared
+    with pytest.raises(NotFoundError):
+        store.evidence.profile("local", id_)
+
+
+def test_a_tenant_knows_devices_of_its_own_of_workers_and_of_what_is_shared(store: Store) -> None:
+    def own(name: str) -> Device:
+        return LAPTOP.model_copy(update={"id": name})
+
+    shared = a_profile(tenant="acme", device=own("of shared"), shared=True)
+    for profile in (shared, a_profile(tenant="acme", device=own("of acme"))):
+        store.evidence.save_profile(profile, None)
+    for name in ("of a worker", "of nobody"):
+        store.evidence.save_device(own(name))
+    store.workers.beat("host-cpu0", "of a worker", "cpu")
+    prepared_calibration(store, tenant="local")
+    known = {d.id for d in store.evidence.devices("local")}
+    assert known == {"of shared", "of a worker", LAPTOP.id}
+    assert {d.id for d in store.evidence.devices("acme")} == known - {LAPTOP.id} | {"of acme"}
+    assert len(store.evidence.devices(None)) == 5
 
 
 @pytest.mark.parametrize(

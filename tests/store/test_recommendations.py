@@ -7,6 +7,7 @@ import pytest
 
 from advisor.errors import NotFoundError
 from store.engine import Store
+from store.recommendations import AnswerFilter
 from tests.store.examples import a_recommendation
 
 
@@ -37,7 +38,10 @@ def test_recommendations_are_listed_newest_first_in_pages(store: Store) -> None:
     saved = [store.recommendations.save(a_recommendation()) for _ in range(3)]
     page = store.recommendations.list("local", limit=2)
     rest = store.recommendations.list("local", limit=2, after=page.next_token)
-    assert [*page.items, *rest.items] == saved[::-1]
+    assert [line.id for line in (*page.items, *rest.items)] == [s.id for s in saved[::-1]]
+    assert page.items[0].task_name == saved[2].task.name
+    assert store.recommendations.list("local", AnswerFilter(loss="rg2")).items == ()
+    assert len(store.recommendations.list("local", AnswerFilter(loss="softmax")).items) == 3
     assert rest.next_token is None
 
 

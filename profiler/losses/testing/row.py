@@ -1,10 +1,12 @@
-"""What a reference sees: a batch and the layer's parameters, and never the layer's code."""
+"""A row: a loss with settings and its naive formula; and what a formula sees of a batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
+from advisor.catalogue import known_loss
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,18 @@ Reference = Callable[[Batch], torch.Tensor]
 
 @dataclass(frozen=True)
 class Row:
-    """A loss with settings, and its naive formulas: loss[B] and scores[B, C] of a batch."""
+    """A loss with settings, and its naive formulas: loss[B] and scores[B, C] of a batch.
+
+    The formulas are written from the theory alone, in plain torch, and never call the layer.
+    """
 
     id: str
     loss: str
     reference: Reference
     settings: dict[str, Any] = field(default_factory=dict)
     scores: Reference = lambda batch: batch.scores
+
+    @property
+    def family(self) -> str:
+        """exact, sampled or factorised, as the card says."""
+        return known_loss(self.loss).card.family

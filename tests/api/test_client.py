@@ -1,0 +1,195 @@
+"""The Python client against real servers: typed, patient, and nothing done twice."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from advisor.ask_tell import ToldMeasurement, TrainerDevice
+from advisor.live import NumberedEvent
+from advisor.outcome import FullTraining
+from advisor.task import Task
+from api.client import AdvisorClient, NoAnswerError, ServiceError, ServiceUnreachableError
+from tests.api import trainers
+from tests.api.servers import Site, site
+from tests.databases import sqlite_url
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("served")
+    with site(sqlite_url(folder), folder) as found:
+        found.serve()
+        yield found
+
+
+@pytest.fixture
+def advisor(served: Site) -> Iterator[AdvisorClient]:
+    with AdvisorClient(str(served.http.base_url)) as client:
+        yield client
+
+
+def _short(site: Site) -> Task:
+    settings = site.task()["losses"]["settings"]
+    names = ("bpr", "softmax")
+    losses = {"include": names, "settings": {name: settings[name] for name in names}}
+    return Task.model_validate(site.task(losses=losses))
+
+
+def test_an_answer_comes_as_the_value_that_was_stored(served: Site, advisor: AdvisorClient) -> None:
+    answer = advisor.recommend(served.task())
+    assert answer.evidence_level in ("theory", "measured")
+    assert advisor.recommendation(str(answer.id)) == answer
+    assert advisor.recommend(answer.task).loss == answer.loss
+
+
+def test_a_calibration_is_watched_to_its_answer_and_told_its_outcome(
+    served: Site, advisor: AdvisorClient
+) -> None:
+    events: list[NumberedEvent] = []
+    assert advisor.plan(_short(served), 30).is_useful
+    answer = advisor.calibrate(_short(served), 30, on_event=events.append)
+    assert [event.number for event in events] == list(range(1, len(events) + 1))
+    assert events[-1].event.kind == "decided"
+    assert events[-1].event.recommendation_id == answer.id
+    assert list(advisor.events(str(answer.calibration_id), after=len(events))) == []
+    frame = advisor.profiles(task="shop", loss=answer.loss)
+    assert isinstance(frame, pl.DataFrame)
+    assert set(frame["loss"]) == {answer.loss}
+    assert frame["final_value"].max() > 0
+    training = FullTraining(epochs=20, value=0.5)
+    profile_id = advisor.report_outcome(str(answer.id), training)
+    assert profile_id in set(advisor.profiles(task="shop")["id"])
+    with pytest.raises(ImportError, match="pandas"):  # it is not among our dependencies
+        advisor.profiles_as_pandas(task="shop")
+
+
+def test_a_trainer_of_ones_own_asks_and_tells(advisor: AdvisorClient) -> None:
+    device = TrainerDevice(name="box")
+    begun = advisor.begin_elsewhere(trainers.task(), 3, device=device, data_fingerprint="may")
+    for lease in advisor.leases(begun.id, trainer="me"):
+        measured = trainers.points(lease.leg)
+        points = [ToldMeasurement(**point) for point in measured]
+        told = advisor.tell(lease, points, wall_seconds=measured[-1]["seconds"] + 0.15)
+        assert told.leg_has_ended
+    answer = advisor.answer(begun.id)
+    assert answer.evidence_level == "measured"
+    assert answer.calibration_id == begun.id
+
+
+def test_a_value_that_is_not_finite_is_told_as_none(advisor: AdvisorClient) -> None:
+    begun = advisor.begin_elsewhere(trainers.task(), 3)
+    lease = next(advisor.leases(begun.id))
+    point = ToldMeasurement.of(lease.leg.checkpoints[0], float("nan"), 0.1)
+    assert advisor.tell(lease, [point]).leg_has_ended
+    ended = advisor.cancel(begun.id)
+    assert ended.status == "cancelled"
+    assert advisor.answer(begun.id).id == ended.recommendation_id
+
+
+def test_what_is_refused_carries_the_problem_document(advisor: AdvisorClient) -> None:
+    with pytest.raises(ServiceError, match="unknown loss 'hinge'") as refused:
+        advisor.recommend(trainers.task(losses={"include": ["hinge"]}))
+    assert (refused.value.status, refused.value.name) == (422, "unknown-loss")
+    assert refused.value.problem["instance"] == "/v1/recommendations"
+    with pytest.raises(ServiceError) as missing:
+        list(advisor.events("0123456789abcdef"))
+    assert missing.value.name == "not-found"
+    with pytest.raises(NoAnswerError, match="queued"):
+        advisor.answer(advisor.begin_elsewhere(trainers.task(), 3).id)
+
+
+def test_a_server_killed_meanwhile_is_waited_for(tmp_path: Path) -> None:
+    with site(sqlite_url(tmp_path), tmp_path) as own_site:
+        server = own_site.serve()
+        events: list[NumberedEvent] = []
+
+        def watch(event: NumberedEvent) -> None:
+            events.append(event)
+            if len([e for e in events if e.event.kind == "leg_ended"]) == 2 and not restart:
+                server.kill()
+                restart.append(threading.Thread(target=own_site.serve))
+                restart[0].start()
+
+        restart: list[threading.Thread] = []
+        with AdvisorClient(str(own_site.http.base_url)) as client:
+            answer = client.calibrate(_short(own_site), 30, on_event=watch)
+        restart[0].join()
+        assert [event.number for event in events] == list(range(1, len(events) + 1))
+        assert events[-1].is_last
+        assert own_site.calibration(str(answer.calibration_id))["status"] == "succeeded"
+
+
+@contextmanager
+def _refusing(n_times: int, status: int) -> Iterator[tuple[str, list[str | None]]]:
+    """A server that refuses so often before it answers; yields its address and the keys it saw."""
+    keys: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            keys.append(self.headers["Idempotency-Key"])
+            self.rfile.read(int(self.headers["Content-Length"]))
+            is_refused = len(keys) <= n_times
+            self.send_response(status if is_refused else 422)
+            self.send_header("Content-Length", "9")
+            if is_refused:
+                self.send_header("Retry-After", "0")
+            self.end_headers()
+            self.wfile.write(b"not JSON!")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", keys
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_another_try_is_the_same_request(status: int) -> None:
+    with (
+        _refusing(3, status) as (address, keys),
+        AdvisorClient(address) as client,
+        pytest.raises(ServiceError, match="not JSON!") as refused,
+    ):
+        client.recommend(trainers.task())
+    assert refused.value.status == 422
+    assert len(keys) == 4
+    assert len(set(keys)) == 1
+    assert keys[0]
+
+
+def test_patience_ends() -> None:
+    with (
+        AdvisorClient("http://127.0.0.1:1", patience_seconds=0.5) as client,
+        pytest.raises(ServiceUnreachableError, match="does not answer"),
+    ):
+        client.recommend(trainers.task())
+    with (
+        _refusing(1000, 503) as (address, keys),
+        AdvisorClient(address, patience_seconds=0.2) as client,
+        pytest.raises(ServiceError) as refused,
+    ):
+        client.recommend(trainers.task())
+    assert refused.value.status == 503
+    assert len(keys) > 1
+
+
+def test_importing_the_client_loads_neither_torch_nor_a_database() -> None:
+    code = (
+        "import api.client, sys;"
+        "assert not {'torch', 'sqlalchemy', 'fastapi', 'dbos', 'polars'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
