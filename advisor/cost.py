@@ -17,6 +17,7 @@ _CORE_FLOP_PER_SECOND = 1e10
 _PRICED_FACTOR = 4.0
 _SCALED_FACTOR = 1.5
 _STEP_SECONDS_AT_LEAST = 5e-4
+_TIMED_WITHIN = 3.0
 _PROBED = "probe on this device at the task's full size"
 
 
@@ -28,6 +29,12 @@ class Cost(Value):
     evaluation_seconds: float | None = None
     source: str
     failure: str | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its seconds are known, and not only their order of magnitude."""
+        per_example = self.seconds_per_example
+        return per_example is not None and per_example.high <= _TIMED_WITHIN * per_example.low
 
 
 def shape_of(candidate: Candidate) -> Candidate:

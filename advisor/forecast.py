@@ -28,9 +28,10 @@ TO_80_PERCENT = 1.2816
 METRIC_MAX = 1.0  # of every metric there is
 
 _REMEMBERED_STEPS = 3.0  # log2 of the steps over which a deviation is forgotten
-_READ_BACK = (1.0, 0.5, 0.25)  # of a curve's length: its points are strongly correlated
+_READ_BACK = tuple(2.0**-i for i in range(7))  # of a curve's length: where others may end
 _LEVELS, _LEVELS_WITHIN_SD = 41, 3.0
 _LEAST_SHARE = 1e-3
+_FAR_BEHIND, _APART_SD = 0.5, 0.3  # of the best at the same steps; of the level
 _JITTER = 1e-9
 _TOLERANCE = 1.0001
 
@@ -66,6 +67,7 @@ class Forecast:
         self._covariances = {
             effect: sd[:, None] * sd[None, :] * _remembered() for effect, sd in prior.sd.items()
         }
+        self._apart = _apart(curves, len(kin))
         who, log2_steps, scores, noise = _points(curves)
         self._who, self._weights = who, knot_weights(log2_steps)
         covariance = self._between(who, self._weights, who, self._weights)
@@ -109,7 +111,7 @@ class Forecast:
     def share_sd(self, who: Indices, steps: Array) -> Array:
         """Standard deviation of the share of the level."""
         weights = knot_weights(_log2(steps))
-        variance = self._own_variance(weights) - (self._explained(who, weights) ** 2).sum(0)
+        variance = self._own_variance(who, weights) - (self._explained(who, weights) ** 2).sum(0)
         return np.sqrt(np.maximum(variance, _JITTER))
 
     def draws(self, who: Indices, steps: Array, n: int, seed: int) -> Array:
@@ -187,13 +189,19 @@ class Forecast:
         for effect in EFFECTS:
             group = self._groups[effect]
             shared = weights @ self._covariances[effect] @ theirs.T
+            if effect == "loss":
+                shared = shared * np.outer(self._prior.widening[who], self._prior.widening[whom])
+            if effect == "own":
+                shared = shared + np.outer(self._apart[who], self._apart[whom])
             total += shared * (group[who][:, None] == group[whom][None, :])
         return total
 
-    def _own_variance(self, weights: Array) -> Array:
-        return sum(
-            ((weights @ self._covariances[effect]) * weights).sum(1) for effect in EFFECTS
-        ) + np.zeros(len(weights))
+    def _own_variance(self, who: Indices, weights: Array) -> Array:
+        total = np.zeros(len(weights))
+        for effect in EFFECTS:
+            own = ((weights @ self._covariances[effect]) * weights).sum(1)
+            total += own * (self._prior.widening[who] ** 2 if effect == "loss" else 1.0)
+        return total + self._apart[who] ** 2
 
     def _explained(self, who: Indices, weights: Array) -> Array:
         """[measured points, points]: what the measured points tell of these."""
@@ -206,6 +214,20 @@ _TEMPER = 0.5  # points of one task agree more than their covariance says
 def _scores(shares: Array, levels: Array) -> Array:
     """What shares of a level are as scores."""
     return np.minimum(levels * np.maximum(shares, _LEAST_SHARE) ** (1 / POWER), METRIC_MAX)
+
+
+def _apart(curves: dict[int, Curve], n_candidates: int) -> Array:
+    """[candidates]: standard deviation of what is a curve's very own where it lies far behind.
+
+    Departures are not normal: some fail, or begin late, far below what is expected of them. That
+    tells of them alone, not of those that have something in common with them, nor of the level.
+    """
+    apart = np.zeros(n_candidates)
+    for index, curve in curves.items():
+        best = max(float(c.at(curve.reach)) for c in curves.values() if c.reach >= curve.reach)
+        if curve.scores[-1] < _FAR_BEHIND * best:
+            apart[index] = _APART_SD
+    return apart
 
 
 def _points(curves: dict[int, Curve]) -> tuple[Indices, Array, Array, Array]:

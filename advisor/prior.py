@@ -33,6 +33,7 @@ _BLIND = {
     "own": ((0.0, 0.01), (24.0, 0.03)),
 }
 _LEAST_SD = 0.01
+_UNKNOWN_LOSS = 2.0  # times as wide is what is expected of a loss that no stored task has seen
 _TO_80_PERCENT = 1.2816
 
 
@@ -41,12 +42,13 @@ class Prior:
     """The mean curve of every candidate, and how far a task departs from it.
 
     `mean`[candidates, KNOTS] is the score's share of the task's level, `sd` by effect are standard
-    deviations at KNOTS of what the task's candidates share beyond it. `level` is the log of the
-    best score to be expected.
+    deviations at KNOTS of what the task's candidates share beyond it, that of the loss times
+    `widening`[candidates]. `level` is the log of the best score to be expected.
     """
 
     mean: Array
     sd: dict[str, Array]
+    widening: Array
     level: float
     level_sd: float
     profile_ids: tuple[tuple[str, ...], ...] = ()
@@ -96,9 +98,11 @@ class Bank:
             return general_prior(len(kin))
         asked = Traits(task.kind, task.metric, statistics, task.model.embedding_dim)
         level, level_sd = _level(asked, self.tasks)
+        known = {k.loss for task in self.tasks for k in task.kin}
         return Prior(
             mean=expected(kin, asked, self.tasks),
             sd=self.departures,
+            widening=np.array([1.0 if k.loss in known else _UNKNOWN_LOSS for k in kin]),
             level=level,
             level_sd=level_sd,
             profile_ids=tuple(tuple(s.ids[k] for s in self.tasks if k in s.ids) for k in kin),
@@ -112,7 +116,7 @@ EMPTY_BANK = Bank()
 def general_prior(n_candidates: int) -> Prior:
     """What is expected where nothing is stored: a slow rise, the same for all."""
     mean = np.tile(_line(_RISE), (n_candidates, 1))
-    return Prior(mean, _blind(), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
+    return Prior(mean, _blind(), np.ones(n_candidates), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
 
 
 def expected(kin: Sequence[Kin], asked: Traits, stored: Sequence[StoredTask]) -> Array:

@@ -37,7 +37,7 @@ Array = npt.NDArray[np.float64]
 _GAIN_AT_LEAST = 1e-5  # as a share of the best: below this nothing is worth its seconds
 _STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
-_BASELINE_SHARE = 0.1  # of the budget, at most, for a look at what the user trains with today
+_LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Race:
             raise TaskInvalidError(f"no loss is feasible: {told}")
         flat = [b.candidate for b in start]
         self._prior = bank.joined(profiles).prior(prepared.task, prepared.statistics, flat)
-        self._baseline_seconds = _BASELINE_SHARE * budget_seconds
+        self._look_seconds = _LOOK_SHARE * budget_seconds
 
     def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps.
@@ -108,7 +108,7 @@ class Race:
         contenders = self._contenders()
         free = [c for c in contenders if self._key(c) not in leased]
         leg = (
-            self._baseline_leg(free, seconds_left, whole)
+            self._first_look(free, seconds_left, whole)
             or self._best_leg(options(free, self._max_seeds, whole), contenders, seconds_left)
             or self._leader_leg(free, seconds_left, whole)
         )
@@ -194,6 +194,7 @@ class Race:
                         horizon_examples=pace.whole_horizon,
                         n_seeds=len(trials),
                         batch_size=pace.batch_size,
+                        is_timed=start.cost.is_timed,
                     )
                 )
         return found
@@ -212,20 +213,31 @@ class Race:
         forecast = self._forecast_now()
         return forecast.mean(who, ends), forecast.level * forecast.share_sd(who, ends)
 
-    def _baseline_leg(
+    def _first_look(
         self, free: Sequence[Contender], seconds_left: float, whole: bool
     ) -> Leg | None:
-        """A look at the baseline, if the user names its settings: the gain over it is asked for."""
-        baseline = self._prepared.task.baseline
-        if not baseline.settings or not self._profiles:
+        """A short leg of what is asked for: a named baseline, a loss that no stored task has seen.
+
+        The gain over the baseline is a number that is told; and of a loss that is the user's own
+        nothing is known without it.
+        """
+        if not self._profiles:
             return None
+        seen = {p.candidate.loss for p in self._profiles.values()}
         for contender in free:
             candidate = self._start[self._key(contender)].candidate
-            is_it = baseline.settings.items() <= candidate.settings.items()
-            if candidate.loss == baseline.loss and is_it and not contender.examples:
+            is_new = self._prior.widening[contender.index] > 1 and candidate.loss not in seen
+            if not contender.examples and (is_new or self._is_named_baseline(candidate)):
                 shortest = options([contender], self._max_seeds, whole)[0]
-                return self._fitting(shortest, min(seconds_left, self._baseline_seconds))
+                return self._fitting(shortest, min(seconds_left, self._look_seconds))
         return None
+
+    def _is_named_baseline(self, candidate: Candidate) -> bool:
+        baseline = self._prepared.task.baseline
+        named = baseline.settings.items()
+        return (
+            bool(named) and candidate.loss == baseline.loss and named <= candidate.settings.items()
+        )
 
     def _best_leg(
         self, found: list[Option], contenders: Sequence[Contender], seconds_left: float

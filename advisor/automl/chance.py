@@ -31,8 +31,9 @@ def chance_of_best(
 ) -> float:
     """P(the trial's best value at the horizon is better than that of the best other), 0 to 1.
 
-    1 where nothing is known of the trial or of any other. Steps begin at 1, in any unit, the same
-    for all; values that are not finite are left out.
+    1 where nothing is known of the trial or of any other, and at least a half where it is ahead of
+    all others at its own step. Steps begin at 1, in any unit, the same for all; values that are not
+    finite are left out.
     """
     # Their settings are in units of the study's own, so each trial is a setting of its loss.
     shown = [(t, c) for t in (trial, *others) if (c := _curve(t, metric, horizon_steps))]
@@ -44,7 +45,10 @@ def chance_of_best(
     who, ends = np.arange(len(shown)), np.full(len(shown), _STEPS_AT_HORIZON)
     rival = 1 + int(forecast.mean(who[1:], ends[1:]).argmax())
     drawn = forecast.draws(who[[0, rival]], ends[:2], _N_DRAWS, seed=0)
-    return float((drawn[:, 0] >= drawn[:, 1]).mean())
+    chance = float((drawn[:, 0] >= drawn[:, 1]).mean())
+    mine, rivals = curves[0], [c for i, c in curves.items() if i]
+    is_ahead = all(mine.scores[-1] >= c.at(mine.reach) for c in rivals)
+    return max(chance, 0.5) if is_ahead else chance
 
 
 def _curve(trial: Progress, metric: Metric, horizon_steps: float) -> Curve | None:
