@@ -15,22 +15,16 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
-from starlette.middleware import Middleware
 
 from advisor.catalogue import known_losses
 from advisor.errors import AdvisorError
 from api import auth, problems
 from api.events import EventHub
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
-from api.limits import Rate
 from api.logs import logging_config
 from api.metrics import Metrics
-from api.middleware.body import BodyLimit
-from api.middleware.door import Door
-from api.middleware.headers import SafeHeaders
-from api.middleware.record import Record
+from api.middleware.stack import needs_key, stack
 from api.openapi import with_examples
-from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
     ask_tell,
     calibrations,
@@ -102,7 +96,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(permitted)],
-        middleware=_middleware(used, address, metrics),
+        middleware=stack(used, address, metrics),
         telemetry=TRACES,
         docs_url=None,
         redoc_url=None,
@@ -171,25 +165,6 @@ def upgrade_database(settings: Settings) -> None:
     upgrade_engine(settings)
 
 
-def needs_key(settings: Settings, address: str | None) -> bool:
-    """Whether a server on this address lets nobody in without a key."""
-    return settings.needs_key or address is None or not is_loopback(address)
-
-
-def _middleware(settings: Settings, address: str | None, metrics: Metrics) -> list[Middleware]:
-    """What every request passes, the outermost first."""
-    asks_for_key = needs_key(settings, address)
-    here = LOOPBACK_NAMES if address is None else LOOPBACK_NAMES | {address}
-    hosts = settings.hosts or (None if asks_for_key else here)
-    rate = Rate(settings.requests_per_minute)
-    return [
-        Middleware(Record, metrics=metrics),
-        Middleware(SafeHeaders),
-        Middleware(BodyLimit, bytes_max=settings.body_bytes_max),
-        Middleware(Door, needs_key=asks_for_key, hosts=hosts, rate=rate),
-    ]
-
-
 async def _sweep_again_and_again(service: Service) -> None:
     while True:
         try:
@@ -205,8 +180,9 @@ def _check_can_start(settings: Settings, address: str) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with closing(open_store(settings.database_url)) as store:
         if needs_key(settings, address) and not store.access.has_valid():
+            where = address or "every address"
             raise NoKeyError(
-                f"a server on {address} lets in only who has a key, and there is no valid one; "
+                f"a server on {where} lets in only who has a key, and there is no valid one; "
                 "make one: softmax-advisor keys create --scope calibrate"
             )
     if settings.server_runs_calibrations:
