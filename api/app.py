@@ -4,9 +4,10 @@ import asyncio
 import logging
 import logging.config
 import signal
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -63,10 +64,15 @@ class NoKeyError(AdvisorError):
     """There is no key that would let anyone in."""
 
 
-def create_app(settings: Settings | None = None, address: str | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    address: str | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> FastAPI:
     """The HTTP service; it opens the store and starts the engine when it is served.
 
-    `address` is the one it listens on; without one it is taken as reachable by others.
+    `address` is the one it listens on; without one it is taken as reachable by others. When
+    `is_stopping` turns true, streams end, so that no listener keeps the server up.
     """
     used, metrics = settings or Settings(), Metrics()
     known_losses()  # a package that adds a loss wrongly ends the start, not the first request
@@ -82,7 +88,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
             yield {
                 "service": service,
                 "engine": engine,
-                "events": EventHub(service.store),
+                "events": EventHub(service.store, is_stopping),
                 "settings": used,
             }
         finally:
@@ -133,8 +139,8 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
     Raises ValueError, StoreOutdatedError, SlotTakenError or NoKeyError if it cannot start.
     """
     _check_can_start(settings, address=host)
-    app = create_app(settings, address=host)
-    uvicorn.run(
+    app = create_app(settings, address=host, is_stopping=lambda: server.should_exit)
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -142,6 +148,11 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
         log_config=logging_config(settings),
         server_header=False,
     )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)  # its log says why
 
 
 def run_worker(settings: Settings) -> None:
