@@ -6,7 +6,7 @@ siblings in this task did; with nothing at all the metric stays unknown and the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +136,12 @@ def beliefs(
     flat = [candidate for group in space.values() for candidate in group]
     blank = [_blank(c, task, statistics, device, costs, seen) for c in flat]
     if others and not any(p.curve for p in own):
-        blank = [_from_prior(b, task, statistics, others) for b in blank]
+
+        @cache  # most candidates share their horizon
+        def seen_at(horizon_examples: int) -> Prior:
+            return prior(task, statistics, others, horizon_examples / statistics.n_examples)
+
+        blank = [_from_prior(b, seen_at(b.horizon_examples)) for b in blank]
     return updated(blank, own)
 
 
@@ -242,11 +247,7 @@ def _measured(
     )
 
 
-def _from_prior(
-    belief: Belief, task: Task, statistics: TaskStatistics, others: Sequence[Profile]
-) -> Belief:
-    epochs = belief.horizon_examples / statistics.n_examples
-    seen: Prior = prior(task, statistics, others, epochs)
+def _from_prior(belief: Belief, seen: Prior) -> Belief:
     own = seen.beliefs.get(belief.candidate.key)
     if own is None or seen.level is None:
         return belief
