@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import logging.config
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -55,6 +57,8 @@ GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
 TRACES: TelemetryConfig = {"auto_configure": True, "metrics": False, "logs": False}
 """Spans leave where OTEL_EXPORTER_OTLP_ENDPOINT says; metrics and logs have ways of their own."""
+STOP_SECONDS = 8.0
+"""A frozen database does not let go of a process; after so long it ends as if killed."""
 SWEEP_SECONDS = 3600
 """How often uploads whose days are over are deleted, and old keys of requests."""
 _log = logging.getLogger(__name__)
@@ -148,7 +152,7 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
         log_config=logging_config(settings),
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
@@ -167,6 +171,25 @@ def run_worker(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     with _opened(settings, runs=True):
         stop.wait()
+        _end_soon()
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        _end_soon()
+        await super().shutdown(sockets)
+
+
+def _end_soon() -> None:
+    """End this process if it has not ended by then; what ran goes on at the next start."""
+
+    def end() -> None:
+        _log.warning("not stopped within %.0f s: is the database frozen?", STOP_SECONDS)
+        os._exit(1)
+
+    timer = threading.Timer(STOP_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 def upgrade_database(settings: Settings) -> None:
