@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from advisor.calibration import CalibrationStatus
+from advisor.calibration import Calibration
 from advisor.errors import (
     DataInvalidError,
     InUseError,
@@ -22,7 +22,7 @@ from advisor.errors import (
     UploadTooLargeError,
 )
 from advisor.summary import DataPreview
-from advisor.task import DataSource, Task
+from advisor.task import DataSource
 from api.stories.service import Service
 from profiler.preview import preview
 from profiler.readers.sniff import HEAD_BYTES, Sniffed, sniff
@@ -32,7 +32,6 @@ from store.uploads import Upload, expiry, quota_error
 PREFIX = "upload:"
 """What a task's path begins with where it names an upload."""
 _UNFINISHED_SECONDS = 86400.0
-_OPEN: tuple[CalibrationStatus, ...] = ("queued", "running")
 
 
 class Receipt:
@@ -119,17 +118,17 @@ def delete(service: Service, tenant: str, id: str) -> None:
     Raises NotFoundError, and InUseError while a calibration of it waits or runs.
     """
     upload = service.store.uploads.get(tenant, id)
-    users = _users(service, tenant, id)
+    users = _users(service, upload)
     if users:
         raise InUseError(f"calibration {users[0]} uses this upload; cancel it first, or wait")
-    _delete(service, upload.id)
+    _delete(service, upload)
 
 
 def sweep(service: Service) -> None:
     """Delete what has expired and is not in use, and what never arrived whole."""
     for upload in service.store.uploads.expired(now()):
-        if not _users(service, upload.tenant, upload.id):
-            _delete(service, upload.id)
+        if not _users(service, upload):
+            _delete(service, upload)
     long_ago = time.time() - _UNFINISHED_SECONDS
     for folder in _uploads_dir(service).glob("*"):
         is_old = folder.stat().st_mtime < long_ago
@@ -166,28 +165,23 @@ def _uploads_dir(service: Service) -> Path:
     return service.workspace.data_dir / "uploads"
 
 
-def _delete(service: Service, id: str) -> None:
+def _delete(service: Service, upload: Upload) -> None:
+    """The bytes, the datasets made of them, and the states of trials trained on those."""
     # In this order: a row without its bytes would be an upload that cannot be read.
-    service.store.uploads.forget(id)
-    shutil.rmtree(folder_of(service, id), ignore_errors=True)
+    service.store.uploads.forget(upload.id)
+    shutil.rmtree(folder_of(service, upload.id), ignore_errors=True)
+    for calibration in _calibrations_of(service, upload):
+        if calibration.task_fingerprint is not None:
+            service.workspace.delete_task(calibration.task_fingerprint)
 
 
-def _users(service: Service, tenant: str, id: str) -> list[str]:
-    """The calibrations that wait or run and name this upload."""
-    found: list[str] = []
-    for status in _OPEN:
-        after = None
-        while True:
-            page = service.store.calibrations.list(tenant, status, 1000, after)
-            found += [c.id for c in page.items if f"{PREFIX}{id}" in _paths(c.task)]
-            after = page.next_token
-            if after is None:
-                break
-    return found
+def _users(service: Service, upload: Upload) -> list[str]:
+    """The calibrations of this upload that wait or run."""
+    return [c.id for c in _calibrations_of(service, upload) if c.status in ("queued", "running")]
 
 
-def _paths(task: Task) -> tuple[str | None, ...]:
-    return (task.data.path, task.data.labels) if task.data else ()
+def _calibrations_of(service: Service, upload: Upload) -> tuple[Calibration, ...]:
+    return service.store.calibrations.reading(upload.tenant, f"{PREFIX}{upload.id}")
 
 
 @contextmanager
