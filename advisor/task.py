@@ -173,7 +173,10 @@ class TaskStatistics(Value):
         ge=1, le=COUNT_MAX, description="training examples: (user, positive) pairs"
     )
     targets_per_example: float = Field(
-        default=1.0, gt=0, le=1e6, description="classes told per training example: those of a sequence"
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="classes told per training example: those of a sequence",
     )
     class_gini: float = Field(default=0.5, ge=0, le=1, description="skew of the class counts")
 

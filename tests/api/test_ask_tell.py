@@ -308,6 +308,22 @@ def test_what_cannot_be_of_a_leg_is_refused(
     assert sentence in _problem(post_tell(fast, lease, measurements=[point]), 422, "tell-invalid")
 
 
+def test_the_largest_task_there_may_be_fits_the_database(http: Client) -> None:
+    most = {"n_rows": 10**12, "n_classes": 10**12, "n_examples": 10**12}
+    largest = task(
+        statistics={**most, "targets_per_example": 1e6},
+        horizon={"epochs": 1e300},
+        model={"embedding_dim": 65536},
+        training={"batch_size": 1_000_000},
+    )
+    id_ = opened(http, budget_seconds=1e-3, task=largest)
+    lease = leased(http, id_)
+    last = {"examples": lease.leg.until_examples, "value": 0.5, "seconds": 1e9}
+    over = told(http, lease, measurements=[last], peak_bytes=2**62)
+    assert http.get(f"/v1/recommendations/{over.recommendation_id}").status_code == 200
+    assert http.get(f"/v1/trials/{lease.trial_id}").json()["examples"] == last["examples"]
+
+
 def test_a_lease_that_is_not_there_is_not_found(fast: Client) -> None:
     first = leased(fast, opened(fast))
     second = leased(fast, opened(fast))
@@ -323,6 +339,11 @@ def test_a_lease_that_is_not_there_is_not_found(fast: Client) -> None:
         ({"task": task(statistics=None)}, "request-invalid", "or the statistics of data"),
         ({"task": task(data={"path": "x.csv"})}, "task-invalid", "and no data"),
         ({"task": task(metric="perplexity")}, "task-invalid", "which perplexity needs"),
+        (
+            {"task": task(statistics={**STATISTICS.model_dump(), "n_examples": 10**13})},
+            "request-invalid",
+            "task.statistics.n_examples: Input should be less than or equal to 1000000000000",
+        ),
         ({"device_tag": "cpu"}, "request-invalid", "device_tag for worker"),
         ({"executor": "worker", "device": {"name": "x"}}, "request-invalid", "for executor ext"),
         ({"device": {"name": ""}}, "request-invalid", "device.name"),
