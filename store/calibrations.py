@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from advisor.calibration import Calibration, CalibrationStatus, TrialRecord
@@ -62,16 +63,21 @@ class CalibrationRepository:
             task_fingerprint=task_fingerprint,
             device_id=device_id,
         )
-        with self._database.write() as session:
-            known = None if id is None else session.get(CalibrationRow, id)
-            if known is not None:
-                return to_calibration(known)
-            if n_open_max is not None:
-                _check_open(session, tenant, n_open_max)
-            session.add(row)
-            session.flush()
-            say_prepared(session, row)
-            return to_calibration(row)
+        try:
+            with self._database.write() as session:
+                known = None if id is None else session.get(CalibrationRow, id)
+                if known is not None:
+                    return to_calibration(known)
+                if n_open_max is not None:
+                    _check_open(session, tenant, n_open_max)
+                session.add(row)
+                session.flush()
+                say_prepared(session, row)
+                return to_calibration(row)
+        except IntegrityError:
+            if id is None:
+                raise
+            return self.get(tenant, id)  # someone else made it at the same moment
 
     def get(self, tenant: str, id: str) -> Calibration:
         """One calibration of this tenant; raises NotFoundError."""

@@ -4,13 +4,10 @@ Its bytes lie under its id in the data folder, with what is made of them: to del
 to delete everything. The name that a sender gives is kept, and never used as a path.
 """
 
-import errno
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from advisor.calibration import Calibration
@@ -18,11 +15,11 @@ from advisor.errors import (
     DataInvalidError,
     InUseError,
     NotFoundError,
-    StorageFullError,
     UploadTooLargeError,
 )
 from advisor.summary import DataPreview
 from advisor.task import DataSource
+from api.stories.disk import disk_may_be_full
 from api.stories.service import Service
 from profiler.preview import preview
 from profiler.readers.sniff import HEAD_BYTES, Sniffed, sniff
@@ -43,7 +40,7 @@ class Receipt:
         self._used = service.store.uploads.used_bytes(tenant)
         self._check_room(n_bytes or 0)
         self._folder = folder_of(service, self._id)
-        with _disk_may_be_full():
+        with disk_may_be_full():
             self._folder.mkdir(parents=True)
             self._file = (self._folder / "unfinished").open("wb")
 
@@ -53,7 +50,7 @@ class Receipt:
         self._check_room(self._n_bytes)
         self._head += piece[: HEAD_BYTES - len(self._head)]
         self._digest.update(piece)
-        with _disk_may_be_full():
+        with disk_may_be_full():
             self._file.write(piece)
 
     def finish(self, sha256: str | None = None) -> Upload:
@@ -79,7 +76,7 @@ class Receipt:
             size_bytes=self._n_bytes,
             sha256=digest,
         )
-        with _disk_may_be_full():
+        with disk_may_be_full():
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -182,13 +179,3 @@ def _users(service: Service, upload: Upload) -> list[str]:
 
 def _calibrations_of(service: Service, upload: Upload) -> tuple[Calibration, ...]:
     return service.store.calibrations.reading(upload.tenant, f"{PREFIX}{upload.id}")
-
-
-@contextmanager
-def _disk_may_be_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError from error
-        raise
