@@ -60,6 +60,7 @@ serve: $(VENV)/runtime.stamp  ## Start the HTTP service on this machine
 bench: $(VENV)/runtime.stamp  ## Time losses and reading, train every setting to the horizon, confirm answers (hours)
 	mkdir -p artifacts
 	$(BIN)/python -m benchmarks.losses --json artifacts/losses.json
+	$(BIN)/python -m benchmarks.metrics --json artifacts/metrics.json
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
 	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \

@@ -18,6 +18,7 @@ _PRICED_FACTOR = 4.0
 _SCALED_FACTOR = 1.5
 _STEP_SECONDS_AT_LEAST = 5e-4
 _TIMED_WITHIN = 3.0
+_BYTES_MAX = 2**62  # more than anything holds, and still a number that a database does
 _PROBED = "probe on this device at the task's full size"
 
 
@@ -80,7 +81,7 @@ def price_bytes(candidate: Candidate, task: Task, statistics: TaskStatistics) ->
     layer = known_loss(candidate.loss).step_bytes(
         _shape(task.training.batch_size, task, statistics), candidate.settings
     )
-    return round(encoder + layer)
+    return min(round(encoder + layer), _BYTES_MAX)
 
 
 def _probed(cost: StepCost) -> Cost:

@@ -30,6 +30,9 @@ _METRIC_OF_KIND = {
 KINDS_OF_FEATURES: tuple[Kind, ...] = ("features", "multilabel")
 SettingValue = bool | int | float | str
 _LEAST_SCORE = 1e-9
+COUNT_MAX = 10**12
+"""Of rows, of classes and of examples: more than anyone has, and products of two still add up."""
+_EXAMPLES_MAX = 2**53  # of a horizon: what a number in JSON can hold
 
 
 class MetricKind(NamedTuple):
@@ -164,11 +167,16 @@ class DataSource(Value):
 class TaskStatistics(Value):
     """Size and shape of a task: what a description gives and a data summary measures."""
 
-    n_rows: int = Field(ge=1, description="users")
-    n_classes: int = Field(ge=2)
-    n_examples: int = Field(ge=1, description="training examples: (user, positive) pairs")
+    n_rows: int = Field(ge=1, le=COUNT_MAX, description="users")
+    n_classes: int = Field(ge=2, le=COUNT_MAX)
+    n_examples: int = Field(
+        ge=1, le=COUNT_MAX, description="training examples: (user, positive) pairs"
+    )
     targets_per_example: float = Field(
-        default=1.0, gt=0, description="classes told per training example: those of a sequence"
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="classes told per training example: those of a sequence",
     )
     class_gini: float = Field(default=0.5, ge=0, le=1, description="skew of the class counts")
 
@@ -220,7 +228,7 @@ class Horizon(Value):
         by_seconds = float("inf")
         if self.seconds is not None:
             by_seconds = self.seconds / seconds_per_example
-        return max(1, round(min(by_epochs, by_seconds)))
+        return max(1, round(min(by_epochs, by_seconds, _EXAMPLES_MAX)))
 
 
 class Constraints(Value):

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import logging.config
+import os
 import signal
+import socket
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -15,22 +18,16 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
-from starlette.middleware import Middleware
 
 from advisor.catalogue import known_losses
 from advisor.errors import AdvisorError
 from api import auth, problems
 from api.events import EventHub
 from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
-from api.limits import Rate
 from api.logs import logging_config
 from api.metrics import Metrics
-from api.middleware.body import BodyLimit
-from api.middleware.door import Door
-from api.middleware.headers import SafeHeaders
-from api.middleware.record import Record
+from api.middleware.stack import needs_key, stack
 from api.openapi import with_examples
-from api.origins import LOOPBACK_NAMES, is_loopback
 from api.routes import (
     ask_tell,
     calibrations,
@@ -60,6 +57,8 @@ GRACE_SECONDS = 3
 """How long requests in flight may go on when the server is told to stop."""
 TRACES: TelemetryConfig = {"auto_configure": True, "metrics": False, "logs": False}
 """Spans leave where OTEL_EXPORTER_OTLP_ENDPOINT says; metrics and logs have ways of their own."""
+STOP_SECONDS = 8.0
+"""A frozen database does not let go of a process; after so long it ends as if killed."""
 SWEEP_SECONDS = 3600
 """How often uploads whose days are over are deleted, and old keys of requests."""
 _log = logging.getLogger(__name__)
@@ -69,10 +68,15 @@ class NoKeyError(AdvisorError):
     """There is no key that would let anyone in."""
 
 
-def create_app(settings: Settings | None = None, address: str | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    address: str | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> FastAPI:
     """The HTTP service; it opens the store and starts the engine when it is served.
 
-    `address` is the one it listens on; without one it is taken as reachable by others.
+    `address` is the one it listens on; without one it is taken as reachable by others. When
+    `is_stopping` turns true, streams end, so that no listener keeps the server up.
     """
     used, metrics = settings or Settings(), Metrics()
     known_losses()  # a package that adds a loss wrongly ends the start, not the first request
@@ -88,7 +92,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
             yield {
                 "service": service,
                 "engine": engine,
-                "events": EventHub(service.store),
+                "events": EventHub(service.store, is_stopping),
                 "settings": used,
             }
         finally:
@@ -102,7 +106,7 @@ def create_app(settings: Settings | None = None, address: str | None = None) -> 
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
         dependencies=[Depends(permitted)],
-        middleware=_middleware(used, address, metrics),
+        middleware=stack(used, address, metrics),
         telemetry=TRACES,
         docs_url=None,
         redoc_url=None,
@@ -139,8 +143,8 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
     Raises ValueError, StoreOutdatedError, SlotTakenError or NoKeyError if it cannot start.
     """
     _check_can_start(settings, address=host)
-    app = create_app(settings, address=host)
-    uvicorn.run(
+    app = create_app(settings, address=host, is_stopping=lambda: server.should_exit)
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -148,6 +152,11 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8000) -> None
         log_config=logging_config(settings),
         server_header=False,
     )
+    server = _Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)  # its log says why
 
 
 def run_worker(settings: Settings) -> None:
@@ -162,6 +171,25 @@ def run_worker(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     with _opened(settings, runs=True):
         stop.wait()
+        _end_soon()
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        _end_soon()
+        await super().shutdown(sockets)
+
+
+def _end_soon() -> None:
+    """End this process if it has not ended by then; what ran goes on at the next start."""
+
+    def end() -> None:
+        _log.warning("not stopped within %.0f s: is the database frozen?", STOP_SECONDS)
+        os._exit(1)
+
+    timer = threading.Timer(STOP_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -169,25 +197,6 @@ def upgrade_database(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     upgrade(settings.database_url)
     upgrade_engine(settings)
-
-
-def needs_key(settings: Settings, address: str | None) -> bool:
-    """Whether a server on this address lets nobody in without a key."""
-    return settings.needs_key or address is None or not is_loopback(address)
-
-
-def _middleware(settings: Settings, address: str | None, metrics: Metrics) -> list[Middleware]:
-    """What every request passes, the outermost first."""
-    asks_for_key = needs_key(settings, address)
-    here = LOOPBACK_NAMES if address is None else LOOPBACK_NAMES | {address}
-    hosts = settings.hosts or (None if asks_for_key else here)
-    rate = Rate(settings.requests_per_minute)
-    return [
-        Middleware(Record, metrics=metrics),
-        Middleware(SafeHeaders),
-        Middleware(BodyLimit, bytes_max=settings.body_bytes_max),
-        Middleware(Door, needs_key=asks_for_key, hosts=hosts, rate=rate),
-    ]
 
 
 async def _sweep_again_and_again(service: Service) -> None:
@@ -205,8 +214,9 @@ def _check_can_start(settings: Settings, address: str) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with closing(open_store(settings.database_url)) as store:
         if needs_key(settings, address) and not store.access.has_valid():
+            where = address or "every address"
             raise NoKeyError(
-                f"a server on {address} lets in only who has a key, and there is no valid one; "
+                f"a server on {where} lets in only who has a key, and there is no valid one; "
                 "make one: softmax-advisor keys create --scope calibrate"
             )
     if settings.server_runs_calibrations:

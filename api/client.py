@@ -218,6 +218,8 @@ class AdvisorClient:
                         return
                     _check(source.response)
                     for sent in source.iter_sse():
+                        if not sent.data:  # the library takes a ping for an event
+                            continue
                         event = NumberedEvent.model_validate_json(sent.data)
                         after = event.number
                         patience = _Patience(self._patience_seconds)

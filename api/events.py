@@ -8,7 +8,7 @@ listeners; what a listener has missed, it reads from the store by itself.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
@@ -37,15 +37,23 @@ class _Sent:
 class EventHub:
     """Streams of this process; made once per server, used on its event loop only."""
 
-    def __init__(self, store: Store, look_seconds: float = LOOK_SECONDS) -> None:
-        self._store, self._look_seconds = store, look_seconds
+    def __init__(
+        self,
+        store: Store,
+        is_stopping: Callable[[], bool] = lambda: False,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._store, self._is_stopping, self._look_seconds = store, is_stopping, look_seconds
         self._readers: dict[str, _Reader] = {}
 
     async def stream(self, calibration_id: str, after: int) -> AsyncIterator[bytes]:
-        """The events behind a number as server-sent events, until the calibration has ended."""
+        """The events behind a number as server-sent events, until the calibration has ended.
+
+        Or until the server stops: then listeners come back, to it or to another one.
+        """
         reader = self._readers.get(calibration_id)
         if reader is None:
-            reader = _Reader(self._store, calibration_id, self._look_seconds)
+            reader = _Reader(self._store, calibration_id, self._is_stopping, self._look_seconds)
             self._readers[calibration_id] = reader
         reader.begin()
         try:
@@ -77,6 +85,7 @@ class _Reader:
 
     store: Store
     calibration_id: str
+    is_stopping: Callable[[], bool]
     look_seconds: float
     n_listeners: int = 0
     is_over: bool = False
@@ -134,7 +143,7 @@ class _Reader:
 
     async def _read_on(self) -> None:
         at = 0
-        while not self.is_over:
+        while not self.is_over and not self.is_stopping():
             try:
                 events, has_ended = await self._read(at)
             except (OperationalError, InterfaceError) as error:

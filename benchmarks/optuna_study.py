@@ -57,7 +57,8 @@ def main() -> None:
         rows += found
         _print(name, found)
     if options.json:
-        options.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+        said = [r | {"seconds": r["seconds"] if r["seconds"] < math.inf else None} for r in rows]
+        options.json.write_text(json.dumps({"rows": said}, indent=1) + "\n")
 
 
 @dataclass
@@ -73,11 +74,12 @@ class Trainer:
     def __init__(self, world: World, recommendation: Recommendation, clock: Clock) -> None:
         self.world, self.recommendation, self.clock = world, recommendation, clock
         scores = {k: max(map(world.metric.score, v)) for k, (_, v) in world.curves.items()}
+        self.is_there = False
         self.target = SHARE_OF_BEST * max(scores.values())
         costs = (world.costs[shape_of(c).key] for group in world.space.values() for c in group)
         horizon = world.task.horizon.examples(world.statistics.n_examples, 1e-9)
-        # As long as every setting twice: a study that is not there by then has lost its way.
-        self.seconds_max = 2 * horizon * sum(cost.seconds_per_example for cost in costs)
+        # As long as every setting once: by then a plain grid has found it.
+        self.seconds_max = horizon * sum(cost.seconds_per_example for cost in costs)
 
     def __call__(self, trial: optuna.Trial) -> float:
         """The best value of one training; the study stops where the target is reached."""
@@ -92,7 +94,8 @@ class Trainer:
             self.clock.seconds += cost.evaluation_seconds or 0.0
             before, best = examples, max(best, metric.score(value))
             trial.report(value, examples)
-            if best >= self.target or self.clock.seconds > self.seconds_max:
+            self.is_there = best >= self.target
+            if self.is_there or self.clock.seconds > self.seconds_max:
                 trial.study.stop()
                 break
             if trial.should_prune():
@@ -127,6 +130,7 @@ def _study(
 ) -> dict[str, Any]:
     clock = Clock(spent)
     study = optuna.create_study(
+        study_name=f"{world.name} {seed}",  # by which Hyperband chooses brackets
         direction="minimize" if world.metric.falls else "maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=pruner,
@@ -135,10 +139,9 @@ def _study(
         enqueue(study, recommendation)
     trainer = Trainer(world, recommendation, clock)
     study.optimize(trainer)
-    best = world.metric.score(study.best_value)
     return {
         "seed": seed,
-        "seconds": clock.seconds if best >= trainer.target else math.inf,
+        "seconds": clock.seconds if trainer.is_there else math.inf,
         "n_trials": len(study.trials),
     }
 
@@ -211,7 +214,7 @@ def _prepared(world: World) -> Prepared:
 
 
 def _print(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    print(f"{name:18s}{'median s':>10s}{'worst s':>10s}{'trials':>8s}{'ratio':>7s}")
+    print(f"{name:18s}{'median s':>10s}{'worst s':>10s}{'reached':>8s}{'trials':>8s}{'ratio':>7s}")
     median = {
         by: statistics.median(r["seconds"] for r in rows if r["by"] == by)
         for by in dict.fromkeys(r["by"] for r in rows)
@@ -221,6 +224,7 @@ def _print(name: str, rows: Sequence[dict[str, Any]]) -> None:
         mine = [r for r in rows if r["by"] == by]
         print(
             f"  {by:16s}{seconds:10.1f}{max(r['seconds'] for r in mine):10.1f}"
+            f"{float(np.mean([math.isfinite(r['seconds']) for r in mine])):8.2f}"
             f"{float(np.mean([r['n_trials'] for r in mine])):8.1f}{seconds / best_own:7.2f}",
             flush=True,
         )

@@ -4,7 +4,9 @@ Read in a child with the readers that a calibration uses, in limited time and me
 """
 
 import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
@@ -31,6 +33,11 @@ _LIMIT_BYTES = 4 * 2**30
 _CELL_LENGTH = 200
 _LINE_BYTES = 4096
 Row = tuple[Any, ...]
+# What numpy and zipfile raise where a header, which is a Python literal, or a member is broken.
+_DAMAGED = (
+    *(ValueError, SyntaxError, tokenize.TokenError, OSError, EOFError, KeyError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
 
 
 def preview(source: DataSource, n_rows: int) -> DataPreview:
@@ -130,7 +137,7 @@ def _arrays(path: Path, where: str) -> list[PreviewColumn]:
                         kind = _header(member)  # pyright: ignore[reportArgumentType]
                         found.append(PreviewColumn(name=name.removesuffix(".npy"), type=kind))
                 return found
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise DataInvalidError(f"{where} could not be read as numpy's arrays: {error}") from error
 
 

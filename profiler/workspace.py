@@ -56,6 +56,11 @@ class Workspace:
         """Trial states of a task on this device."""
         return self.data_dir / "states" / f"{task_fingerprint}-{self.device.id}"
 
+    def delete_task(self, task_fingerprint: str) -> None:
+        """Forget all that was trained of a task here, on any device."""
+        for folder in (self.data_dir / "states").glob(f"{task_fingerprint}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def delete_states(self, task_fingerprint: str, trials: Iterable[Trial]) -> None:
         """Forget where these trials stopped; one that is asked again starts again, and says so."""
         for trial in trials:

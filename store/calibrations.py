@@ -8,7 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from advisor.calibration import Calibration, CalibrationStatus, TrialRecord
@@ -62,16 +63,21 @@ class CalibrationRepository:
             task_fingerprint=task_fingerprint,
             device_id=device_id,
         )
-        with self._database.write() as session:
-            known = None if id is None else session.get(CalibrationRow, id)
-            if known is not None:
-                return to_calibration(known)
-            if n_open_max is not None:
-                _check_open(session, tenant, n_open_max)
-            session.add(row)
-            session.flush()
-            say_prepared(session, row)
-            return to_calibration(row)
+        try:
+            with self._database.write() as session:
+                known = None if id is None else session.get(CalibrationRow, id)
+                if known is not None:
+                    return to_calibration(known)
+                if n_open_max is not None:
+                    _check_open(session, tenant, n_open_max)
+                session.add(row)
+                session.flush()
+                say_prepared(session, row)
+                return to_calibration(row)
+        except IntegrityError:
+            if id is None:
+                raise
+            return self.get(tenant, id)  # someone else made it at the same moment
 
     def get(self, tenant: str, id: str) -> Calibration:
         """One calibration of this tenant; raises NotFoundError."""
@@ -209,6 +215,15 @@ class CalibrationRepository:
         """The last probe of every cost shape of this task on this device."""
         with self._database.read() as session:
             return latest_probes(session, tenant, task_fingerprint, device_id)
+
+    def reading(self, tenant: str, path: str) -> tuple[Calibration, ...]:
+        """The tenant's calibrations of a task whose data is at this path, newest first."""
+        data = CalibrationRow.task["data"]
+        named = (data[field].as_string() == path for field in ("path", "labels"))
+        query = select(CalibrationRow).where(CalibrationRow.tenant == tenant, or_(*named))
+        newest = (CalibrationRow.created_at.desc(), CalibrationRow.id.desc())
+        with self._database.read() as session:
+            return tuple(map(to_calibration, session.scalars(query.order_by(*newest))))
 
     # Last, because its name hides the built-in one from the annotations below it.
     def list(

@@ -6,6 +6,7 @@ a prior needs is read by index and never more than a fixed number of rows, howev
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, true, update
 from sqlalchemy.orm import Session
@@ -16,7 +17,8 @@ from store.database import Database
 from store.discards import discard, restore
 from store.page import Page, checked_limit
 from store.profile_listing import ProfileFilter, ProfileSort, listing_query, page_of_profiles
-from store.profile_rows import class_bucket, to_device, to_profile
+from store.profile_reading import all_profiles, read_profiles, with_curves
+from store.profile_rows import class_bucket, to_device
 from store.profile_writing import write_device, write_profile
 from store.tables import CalibrationRow, DeviceRow, ProfilePointRow, ProfileRow, WorkerRow
 
@@ -53,13 +55,13 @@ class EvidenceRepository:
         """
         with self._database.write() as session:
             id_ = write_profile(session, profile, calibration_id)
-            return _profiles(session, _joined().where(ProfileRow.id == id_))[0]
+            return read_profiles(session, all_profiles().where(ProfileRow.id == id_))[0]
 
     def profile(self, tenant: str, id: str) -> Profile:
         """One profile of this tenant, or one that is shared; raises NotFoundError."""
         may_be_read = or_(ProfileRow.tenant == tenant, ProfileRow.shared.is_(True))
         with self._database.read() as session:
-            found = _profiles(session, _joined().where(may_be_read, ProfileRow.id == id))
+            found = read_profiles(session, all_profiles().where(may_be_read, ProfileRow.id == id))
         if not found:
             raise NotFoundError(f"no profile {id!r}")
         return found[0]
@@ -72,7 +74,7 @@ class EvidenceRepository:
         own = (ProfileRow.tenant == tenant, ProfileRow.id == id)
         with self._database.write() as session:
             session.execute(update(ProfileRow).where(*own).values(shared=shared))
-            found = _profiles(session, _joined().where(*own))
+            found = read_profiles(session, all_profiles().where(*own))
         if not found:
             raise NotFoundError(f"no profile {id!r}")
         return found[0]
@@ -88,7 +90,7 @@ class EvidenceRepository:
             if row.source == "calibration":
                 (discard if bad else restore)(session, row)
             session.flush()
-            return _profiles(session, _joined().where(ProfileRow.id == id))[0]
+            return read_profiles(session, all_profiles().where(ProfileRow.id == id))[0]
 
     def delete_profile(self, tenant: str, id: str) -> None:
         """Delete a profile; no later calibration goes on from the legs it was made of."""
@@ -108,22 +110,22 @@ class EvidenceRepository:
         sort: ProfileSort = "-created_at",
     ) -> Page[Profile]:
         """The tenant's profiles, by default newest first; raises PageInvalidError."""
-        own = _joined().where(ProfileRow.tenant == tenant)
+        own = all_profiles().where(ProfileRow.tenant == tenant)
         wanted = listing_query(own, filter or ProfileFilter(), sort, after)
         with self._database.read() as session:
-            found = _profiles(session, wanted.limit(checked_limit(limit) + 1))
+            found = read_profiles(session, wanted.limit(checked_limit(limit) + 1))
         return page_of_profiles(found, limit, sort)
 
     def of_task(self, tenant: str, task_fingerprint: str, limit: int = 300) -> list[Profile]:
         """The tenant's own profiles of this very task on any device, newest first."""
-        query = _joined().where(
+        query = all_profiles().where(
             ProfileRow.tenant == tenant,
             ProfileRow.task_fingerprint == task_fingerprint,
             ProfileRow.bad.is_(False),
         )
         with self._database.read() as session:
             newest = ProfileRow.created_at.desc()
-            return _profiles(session, query.order_by(newest, ProfileRow.id).limit(limit))
+            return read_profiles(session, query.order_by(newest, ProfileRow.id).limit(limit))
 
     def neighbours(
         self,
@@ -137,18 +139,19 @@ class EvidenceRepository:
 
         Reads the buckets from the nearest outwards, each newest first, until `limit` rows.
         """
-        found: list[Profile] = []
+        rows: list[Any] = []
         with self._database.read() as session:
             for query in neighbour_queries(tenant, kind_in, metric, n_classes):
-                if len(found) >= limit:
+                if len(rows) >= limit:
                     break
-                found += _profiles(session, query.limit(limit - len(found)))
+                rows += session.execute(query.limit(limit - len(rows)))
+            found = with_curves(session, rows)
         return sorted(found, key=lambda p: abs(math.log(p.statistics.n_classes / n_classes)))
 
 
 def neighbour_queries(
     tenant: str, kind_in: Sequence[str], metric: str, n_classes: int
-) -> Iterator[Select[ProfileRow, DeviceRow]]:
+) -> Iterator[Select[Any]]:
     """One query per bucket, kind and owner, the nearest bucket first; each walks one index."""
     own = (ProfileRow.tenant == tenant,)
     shared = (ProfileRow.shared.is_(True), ProfileRow.tenant != tenant)
@@ -158,7 +161,7 @@ def neighbour_queries(
         for kind in dict.fromkeys(kind_in):
             for owner in (own, shared):
                 yield (
-                    _joined()
+                    all_profiles()
                     .where(
                         *owner,
                         ProfileRow.kind == kind,
@@ -186,17 +189,3 @@ def _own_row(session: Session, tenant: str, id: str) -> ProfileRow:
     if row is None:
         raise NotFoundError(f"no profile {id!r}")
     return row
-
-
-def _joined() -> Select[ProfileRow, DeviceRow]:
-    return select(ProfileRow, DeviceRow).join(DeviceRow, DeviceRow.id == ProfileRow.device_id)
-
-
-def _profiles(session: Session, query: Select[ProfileRow, DeviceRow]) -> list[Profile]:
-    found = session.execute(query).all()
-    points: dict[str, list[ProfilePointRow]] = {row.id: [] for row, _ in found}
-    curves = select(ProfilePointRow).where(ProfilePointRow.profile_id.in_(points))
-    if points:
-        for point in session.scalars(curves.order_by(ProfilePointRow.examples)):
-            points[point.profile_id].append(point)
-    return [to_profile(row, device, points[row.id]) for row, device in found]

@@ -16,7 +16,7 @@ from advisor.evidence import Profile
 from advisor.value import Value
 from store.page import Page
 from store.profile_rows import class_bucket
-from store.tables import DeviceRow, ProfileRow
+from store.tables import ProfileRow
 
 ProfileSort = Literal[
     "-created_at",
@@ -125,11 +125,11 @@ class _Order(NamedTuple):
 
 
 def listing_query(
-    query: Select[ProfileRow, DeviceRow],
+    query: Select[Any],
     filter: ProfileFilter,
     sort: ProfileSort,
     after: str | None,
-) -> Select[ProfileRow, DeviceRow]:
+) -> Select[Any]:
     """The query, filtered, sorted, and begun behind a page token; raises PageInvalidError."""
     order = _Order.of(sort)
     query = _filtered(query, filter)
@@ -152,9 +152,7 @@ def sorts() -> tuple[ProfileSort, ...]:
     return get_args(ProfileSort)
 
 
-def _filtered(
-    query: Select[ProfileRow, DeviceRow], filter: ProfileFilter
-) -> Select[ProfileRow, DeviceRow]:
+def _filtered(query: Select[Any], filter: ProfileFilter) -> Select[Any]:
     for name in ("loss", "task_name", "kind", "device_id", "metric", "source", "bad"):
         value = getattr(filter, name)
         if value is not None:

@@ -4,8 +4,7 @@ Without a key only where none is needed; there, what a page of another site may 
 browser send is refused. With one, as its tenant, and not too often.
 """
 
-import asyncio
-
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -46,7 +45,7 @@ class Door:
         text = key_in(headers)
         if text is not None:
             access = scope["state"]["service"].store.access
-            caller = Caller.with_key(await asyncio.to_thread(access.check, text))
+            caller = Caller.with_key(await run_in_threadpool(access.check, text))
             self._rate.count(str(caller.key_id))
             return caller
         if path in OPEN_PATHS:

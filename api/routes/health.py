@@ -1,7 +1,7 @@
 """/healthz and /readyz: whether this process lives, and whether it can serve."""
 
-import asyncio
-
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter
 
 from api.jobs import Engine, EngineNotReadyError
@@ -26,7 +26,8 @@ async def healthz() -> Health:
 async def readyz(service: TheService, engine: TheEngine) -> Health:
     """The database and the engine answer too."""
     try:
-        await asyncio.wait_for(asyncio.to_thread(_ask, service, engine), PATIENCE_SECONDS)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            await anyio.to_thread.run_sync(_ask, service, engine, abandon_on_cancel=True)
     except TimeoutError as error:
         sentence = f"the database does not answer within {PATIENCE_SECONDS:.0f} s"
         raise EngineNotReadyError(sentence) from error

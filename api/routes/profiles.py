@@ -29,7 +29,7 @@ Count = Annotated[int | None, Query(ge=1, le=2**53)]
 
 @router.get(
     "",
-    responses={200: {"content": _TABLES}, **responses(406, 422)},
+    responses={200: {"content": _TABLES}, **responses(406, 422, 507)},
     response_model=Listing[Profile],
 )
 def list_profiles(

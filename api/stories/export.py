@@ -13,10 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from advisor.errors import StorageFullError
 from advisor.evidence import Profile
 from api.profile_frame import COLUMNS, profile_frame, profile_row
+from api.stories.disk import disk_may_be_full
 from api.stories.service import Service
-from profiler.isolation import in_child
+from profiler.isolation import ChildFailedError, in_child
 from store.page import MAX_LIMIT
 from store.profile_listing import ProfileFilter, ProfileSort
 
@@ -56,22 +58,31 @@ def as_csv(profiles: Iterable[Profile]) -> Iterator[str]:
 def as_parquet(service: Service, profiles: Iterable[Profile]) -> Iterator[bytes]:
     """The bytes of a Parquet file, which is gone from the disk before the first of them leaves."""
     folder = service.workspace.data_dir / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_may_be_full():
+        folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        with (Path(work) / "lines").open("w", encoding="utf-8") as lines:
+        with disk_may_be_full(), (Path(work) / "lines").open("w", encoding="utf-8") as lines:
             for profile in profiles:
                 lines.write(profile.model_dump_json() + "\n")
-        arguments = {"folder": work}
+        _in_child(work)
+        file = (Path(work) / "profiles.parquet").open("rb")
+    return _pieces(file)
+
+
+def _in_child(folder: str) -> None:
+    try:
         list(
             in_child(
                 "api.stories.export:parquet_in_child",
-                arguments,
+                {"folder": folder},
                 preload_torch=False,
                 time_limit_seconds=_LIMIT_SECONDS,
             )
         )
-        file = (Path(work) / "profiles.parquet").open("rb")
-    return _pieces(file)
+    except ChildFailedError as error:
+        if "No space left" in error.detail:
+            raise StorageFullError from error
+        raise
 
 
 def parquet_in_child(folder: str) -> Iterator[None]:

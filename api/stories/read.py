@@ -9,7 +9,7 @@ from typing import NamedTuple
 from advisor.calibration import Prepared
 from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.search_space import candidates, possible
-from advisor.task import Task, TaskStatistics
+from advisor.task import COUNT_MAX, Task, TaskStatistics
 from api.stories import uploads
 from api.stories.service import LOCAL, Service
 from profiler.dataset import resolve_inside
@@ -23,7 +23,7 @@ READ_AT_ONCE_BYTES = 64 * 2**20
 _OWN_FOLDERS = ("datasets", "devices", "exports", "states", "tenants", "uploads", "workers")
 _OWN_FILES = ("advisor.sqlite", "engine.sqlite")
 # Before the data is read: no number of negatives is above so many classes.
-_ANY_SIZE = TaskStatistics(n_rows=1, n_classes=2**62, n_examples=1)
+_ANY_SIZE = TaskStatistics(n_rows=1, n_classes=COUNT_MAX, n_examples=1)
 
 
 class Located(NamedTuple):

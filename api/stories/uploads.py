@@ -4,25 +4,22 @@ Its bytes lie under its id in the data folder, with what is made of them: to del
 to delete everything. The name that a sender gives is kept, and never used as a path.
 """
 
-import errno
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from advisor.calibration import CalibrationStatus
+from advisor.calibration import Calibration
 from advisor.errors import (
     DataInvalidError,
     InUseError,
     NotFoundError,
-    StorageFullError,
     UploadTooLargeError,
 )
 from advisor.summary import DataPreview
-from advisor.task import DataSource, Task
+from advisor.task import DataSource
+from api.stories.disk import disk_may_be_full
 from api.stories.service import Service
 from profiler.preview import preview
 from profiler.readers.sniff import HEAD_BYTES, Sniffed, sniff
@@ -32,7 +29,6 @@ from store.uploads import Upload, expiry, quota_error
 PREFIX = "upload:"
 """What a task's path begins with where it names an upload."""
 _UNFINISHED_SECONDS = 86400.0
-_OPEN: tuple[CalibrationStatus, ...] = ("queued", "running")
 
 
 class Receipt:
@@ -44,7 +40,7 @@ class Receipt:
         self._used = service.store.uploads.used_bytes(tenant)
         self._check_room(n_bytes or 0)
         self._folder = folder_of(service, self._id)
-        with _disk_may_be_full():
+        with disk_may_be_full():
             self._folder.mkdir(parents=True)
             self._file = (self._folder / "unfinished").open("wb")
 
@@ -54,7 +50,7 @@ class Receipt:
         self._check_room(self._n_bytes)
         self._head += piece[: HEAD_BYTES - len(self._head)]
         self._digest.update(piece)
-        with _disk_may_be_full():
+        with disk_may_be_full():
             self._file.write(piece)
 
     def finish(self, sha256: str | None = None) -> Upload:
@@ -80,7 +76,7 @@ class Receipt:
             size_bytes=self._n_bytes,
             sha256=digest,
         )
-        with _disk_may_be_full():
+        with disk_may_be_full():
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -119,17 +115,17 @@ def delete(service: Service, tenant: str, id: str) -> None:
     Raises NotFoundError, and InUseError while a calibration of it waits or runs.
     """
     upload = service.store.uploads.get(tenant, id)
-    users = _users(service, tenant, id)
+    users = _users(service, upload)
     if users:
         raise InUseError(f"calibration {users[0]} uses this upload; cancel it first, or wait")
-    _delete(service, upload.id)
+    _delete(service, upload)
 
 
 def sweep(service: Service) -> None:
     """Delete what has expired and is not in use, and what never arrived whole."""
     for upload in service.store.uploads.expired(now()):
-        if not _users(service, upload.tenant, upload.id):
-            _delete(service, upload.id)
+        if not _users(service, upload):
+            _delete(service, upload)
     long_ago = time.time() - _UNFINISHED_SECONDS
     for folder in _uploads_dir(service).glob("*"):
         is_old = folder.stat().st_mtime < long_ago
@@ -166,35 +162,20 @@ def _uploads_dir(service: Service) -> Path:
     return service.workspace.data_dir / "uploads"
 
 
-def _delete(service: Service, id: str) -> None:
+def _delete(service: Service, upload: Upload) -> None:
+    """The bytes, the datasets made of them, and the states of trials trained on those."""
     # In this order: a row without its bytes would be an upload that cannot be read.
-    service.store.uploads.forget(id)
-    shutil.rmtree(folder_of(service, id), ignore_errors=True)
+    service.store.uploads.forget(upload.id)
+    shutil.rmtree(folder_of(service, upload.id), ignore_errors=True)
+    for calibration in _calibrations_of(service, upload):
+        if calibration.task_fingerprint is not None:
+            service.workspace.delete_task(calibration.task_fingerprint)
 
 
-def _users(service: Service, tenant: str, id: str) -> list[str]:
-    """The calibrations that wait or run and name this upload."""
-    found: list[str] = []
-    for status in _OPEN:
-        after = None
-        while True:
-            page = service.store.calibrations.list(tenant, status, 1000, after)
-            found += [c.id for c in page.items if f"{PREFIX}{id}" in _paths(c.task)]
-            after = page.next_token
-            if after is None:
-                break
-    return found
+def _users(service: Service, upload: Upload) -> list[str]:
+    """The calibrations of this upload that wait or run."""
+    return [c.id for c in _calibrations_of(service, upload) if c.status in ("queued", "running")]
 
 
-def _paths(task: Task) -> tuple[str | None, ...]:
-    return (task.data.path, task.data.labels) if task.data else ()
-
-
-@contextmanager
-def _disk_may_be_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError from error
-        raise
+def _calibrations_of(service: Service, upload: Upload) -> tuple[Calibration, ...]:
+    return service.store.calibrations.reading(upload.tenant, f"{PREFIX}{upload.id}")

@@ -1,7 +1,9 @@
 """What a classifier trains with: the first guess of a loss by name, or a calibration's advice."""
 
+import multiprocessing as mp
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +77,27 @@ def advised(
         path = workspace.data_dir / _FILE
         _write(path, rows, train, validation)
         data = task.data.model_copy(update={"path": str(path)}) if task.data else None
-        return calibrate(
-            task.model_copy(update={"data": data}),
-            budget_seconds,
-            workspace=workspace,
-            seed=seed % 2**31,
-        ).recommendation
+        told = task.model_copy(update={"data": data})
+        with _known_start_method():
+            return calibrate(told, budget_seconds, workspace=workspace, seed=seed).recommendation
     except AdvisorError as error:
         raise ValueError(f"loss 'advised': {error}") from error
     finally:
         shutil.rmtree(workspace.data_dir, ignore_errors=True)
+
+
+@contextmanager
+def _known_start_method() -> Iterator[None]:
+    """joblib's workers start processes in a way of their own, which a child of theirs cannot."""
+    before = mp.get_start_method()
+    if before in mp.get_all_start_methods():
+        yield
+        return
+    mp.set_start_method("spawn", force=True)
+    try:
+        yield
+    finally:
+        mp.set_start_method(before, force=True)
 
 
 def _told(rows: Labelled, part: Ints, rng: np.random.RandomState) -> Ints:

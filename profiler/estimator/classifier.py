@@ -18,7 +18,14 @@ from profiler.estimator.advice import advised, first_guess, task_of
 from profiler.estimator.network import Network, Plan
 from profiler.estimator.parameters import ADVISED, check_parameters
 from profiler.estimator.rows import Ints, Matrix, Reader, Scaling, held_out
-from profiler.estimator.training import Labelled, Patience, of_rows, one_epoch, until_no_better
+from profiler.estimator.training import (
+    Labelled,
+    Patience,
+    best_classes,
+    chunks,
+    one_epoch,
+    until_no_better,
+)
 
 
 def _has_probabilities(classifier: "SoftmaxFamilyClassifier") -> bool:
@@ -191,14 +198,13 @@ class SoftmaxFamilyClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray:
         """The class with the highest score, [N]."""
-        scores = self.decision_function(X)
-        best = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[best]
+        check_is_fitted(self)
+        x = self._matrix(X)
+        return self.classes_[best_classes(self.network_, self.reader_, x, x.dtype)]
 
     def decision_function(self, X: Any) -> NDArray[np.floating]:
         """The scores [N, C]; of two classes [N], the second one's less the first one's."""
-        check_is_fitted(self)
-        scores = of_rows(self.network_, self.reader_, self._matrix(X), "scores")
+        scores = self._of_rows(X, "scores")
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     @available_if(_has_probabilities)
@@ -209,8 +215,7 @@ class SoftmaxFamilyClassifier(ClassifierMixin, BaseEstimator):
     @available_if(_has_probabilities)
     def predict_log_proba(self, X: Any) -> NDArray[np.floating]:
         """Their logarithms [N, C]; -inf where a sparse loss gives 0."""
-        check_is_fitted(self)
-        return of_rows(self.network_, self.reader_, self._matrix(X), "log_prob")
+        return self._of_rows(X, "log_prob")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -229,6 +234,11 @@ class SoftmaxFamilyClassifier(ClassifierMixin, BaseEstimator):
         )
         check_classification_targets(y)
         return x, y
+
+    def _of_rows(self, X: Any, method: str) -> NDArray[np.floating]:
+        check_is_fitted(self)
+        x = self._matrix(X)
+        return np.concatenate(list(chunks(self.network_, self.reader_, x, method, x.dtype)))
 
     def _matrix(self, X: Any) -> Matrix:
         return validate_data(

@@ -1,5 +1,6 @@
 """Epochs over labelled rows until they gain nothing any more."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from profiler.estimator.network import Network
 from profiler.estimator.rows import Ints, Matrix, Reader, batches, epoch
 
-_SCORED_ROWS = 512
+_LEAST_ROWS, _MOST_ROWS, _SCORES_AT_ONCE = 16, 512, 2**22
 
 
 @dataclass(frozen=True)
@@ -86,23 +87,22 @@ def until_no_better(
     return history
 
 
-def of_rows(network: Network, reader: Reader, x: Matrix, method: str) -> NDArray[np.floating]:
-    """Scores or log-probabilities [N, C], in the dtype of x, chunk by chunk."""
-    starts = range(0, x.shape[0], _SCORED_ROWS)
-    chunks = (reader.inputs(x[i : i + _SCORED_ROWS], x.dtype) for i in starts)
-    return np.concatenate([getattr(network, method)(inputs) for inputs in chunks])
+def chunks(
+    network: Network, reader: Reader, x: Matrix, method: str, dtype: np.dtype
+) -> Iterator[NDArray[np.floating]]:
+    """Scores or log-probabilities [n, C] of the rows in their order, a few million at a time."""
+    n = max(_LEAST_ROWS, min(_MOST_ROWS, _SCORES_AT_ONCE // network.plan.n_classes))
+    for start in range(0, x.shape[0], n):
+        yield getattr(network, method)(reader.inputs(x[start : start + n], dtype))
+
+
+def best_classes(network: Network, reader: Reader, x: Matrix, dtype: np.dtype) -> Ints:
+    """The class that scores highest, of each row."""
+    found = (scores.argmax(axis=1) for scores in chunks(network, reader, x, "scores", dtype))
+    return np.concatenate(list(found))
 
 
 def accuracy(network: Network, reader: Reader, rows: Labelled) -> float:
     """The weighted share of rows whose class scores highest."""
-    hits = 0.0
-    for i in range(0, len(rows), _SCORED_ROWS):
-        inputs = reader.inputs(rows.x[i : i + _SCORED_ROWS], np.dtype(np.float32))
-        is_hit = network.scores(inputs).argmax(axis=1) == rows.y[i : i + _SCORED_ROWS]
-        hits += float(is_hit @ _weight(rows, i))
-    return hits / float(len(rows) if rows.weight is None else rows.weight.sum())
-
-
-def _weight(rows: Labelled, start: int) -> NDArray[np.float64]:
-    n = min(_SCORED_ROWS, len(rows) - start)
-    return np.ones(n) if rows.weight is None else rows.weight[start : start + n]
+    is_hit = best_classes(network, reader, rows.x, np.dtype(np.float32)) == rows.y
+    return float(np.average(is_hit, weights=rows.weight))

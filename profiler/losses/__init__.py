@@ -78,6 +78,7 @@ def _layer(name: str) -> Any:
     entry = installed(LAYERS).get(name)
     if entry is None:
         return getattr(importlib.import_module(f"profiler.losses.{name}"), _class_name(name))
+    known_loss(name)  # a layer without a card is an error
     layer = loaded(entry)
     if not inspect.isclass(layer):
         raise LossPackageError(f"{entry.group}: {name} = {entry.value!r} must name a class")

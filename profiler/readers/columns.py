@@ -102,5 +102,5 @@ def _nothing_suggests(missing: Sequence[Field], found: Sequence[str], where: str
         return f"the first line of {where} must name its columns, but it holds {listed(found)}"
     return (
         f"no column of {where} is known by its name as the {fields}; it has {listed(found)}: "
-        f"map them with data.columns"
+        f"map them with data.columns, or, if these are its first row, put a header above it"
     )

@@ -6,9 +6,12 @@ Integer ids stay integers, anything else is text; an empty field, NA, NaN, null 
 import codecs
 import csv
 import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from advisor.errors import DataInvalidError
 from profiler.readers.columns import listed
@@ -21,6 +24,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::":
 WAY_OUT = {",": "say format: csv", "\t": "say format: tsv"}
 SNIFFED_ROWS = 1000
 SNIFFED_BYTES = 65536
+BLOCK_BYTES = 2**20
+QUOTED_BYTES = 2**26  # of a file with quotes so much is looked through, line by line
 
 
 def column_names(path: Path, where: str, *, separator: str, quote: str | None) -> list[str]:
@@ -38,6 +43,11 @@ def column_names(path: Path, where: str, *, separator: str, quote: str | None) -
             f"when read as separated by {SEPARATORS[separator]}{hint}"
         )
     repeated = sorted({n for n in names if f"{n}_duplicated_0" in names})
+    if repeated and all(re.fullmatch(r"-?[0-9.]+", name) for name in repeated):
+        held = listed([re.sub(r"_duplicated_\d+$", "", name) for name in names])
+        raise DataInvalidError(
+            f"the first line of {where} must name its columns, but it holds {held}"
+        )
     if repeated:
         raise DataInvalidError(f"{where} has more than one column named {listed(repeated)}")
     return names
@@ -62,6 +72,9 @@ def read(
     """The named columns, each as int64 if it holds integers only, else as text."""
     import polars as pl
 
+    n_fields = len(column_names(path, where, separator=separator, quote=quote))
+    if len(names) < n_fields:
+        check_widths(path, n_fields, where, separator=separator, quote=quote)
     first = head(path, names, where, separator=separator, quote=quote)
     integers = [n for n in names if holds_integers(first[n])]
     types: dict[str, Any] = {n: pl.Int64 if n in integers else pl.String for n in names}
@@ -83,6 +96,52 @@ def holds_integers(column: "pl.Series") -> bool:
 
     values = column.drop_nulls()
     return len(values) > 0 and values.cast(pl.Int64, strict=False).null_count() == 0
+
+
+def check_widths(
+    path: Path, n_fields: int, where: str, *, separator: str, quote: str | None
+) -> None:
+    """Raises DataInvalidError if a line has more fields than the header has.
+
+    Where not every column is read polars does not notice, and takes what stands in the first ones.
+    """
+    begun = b""  # of the line that a block ends in
+    try:
+        with unpacked(path) as file:
+            while block := file.read(BLOCK_BYTES):
+                whole, newline, begun = (begun + block).rpartition(b"\n")
+                if quote and quote.encode() in block:
+                    is_ragged = _is_ragged_quoted(path, separator, quote)
+                    break
+                is_ragged = _most_separators(whole + newline, separator) >= n_fields
+                if is_ragged:
+                    break
+            else:
+                is_ragged = begun.count(separator.encode()) >= n_fields
+    except (OSError, EOFError) as error:
+        raise DataInvalidError(f"{where} could not be read: {error}") from error
+    if is_ragged:
+        raise DataInvalidError(f"{where} is ragged: {_first_long_line(path, separator, quote)}")
+
+
+def _most_separators(lines: bytes, separator: str) -> int:
+    """In any of these whole lines."""
+    if not lines:
+        return 0
+    of_bytes = np.frombuffer(lines, np.uint8)
+    starts = np.concatenate(([0], np.flatnonzero(of_bytes[:-1] == ord("\n")) + 1))
+    return int(np.add.reduceat(of_bytes == ord(separator), starts, dtype=np.int64).max())
+
+
+def _is_ragged_quoted(path: Path, separator: str, quote: str) -> bool:
+    with unpacked(path) as file:
+        lines = (line.decode(errors="replace") for line in file.readlines(QUOTED_BYTES))
+        rows = csv.reader(lines, delimiter=separator, quotechar=quote)
+        try:
+            n_columns = len(next(rows))
+            return any(len(row) > n_columns for row in rows)
+        except csv.Error:
+            return False  # polars says what is wrong with the quotes
 
 
 def _read(

@@ -75,6 +75,8 @@ def _text_format(head: bytes, where: str) -> Format:
     if len(head) >= HEAD_BYTES and len(lines) > 1:
         lines.pop()  # which is cut
     lines = [line for line in lines[: _LINES + 1] if line.strip()][:_LINES]
+    if not lines:
+        raise DataInvalidError(f"{where} is empty")
     for name, is_it in _TEXT_FORMATS:
         if is_it(lines):
             return name

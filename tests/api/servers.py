@@ -206,6 +206,22 @@ class Site:
             connection.exec_driver_sql(f"CREATE DATABASE {url.database}")
         engine.dispose()
 
+    @contextmanager
+    def frozen_database(self) -> Iterator[None]:
+        """PostgreSQL's processes for this database do nothing meanwhile."""
+        url = sa.make_url(self.database_url)
+        query = sa.text("SELECT pid FROM pg_stat_activity WHERE datname = :name")
+        engine = sa.create_engine(url.set(database="postgres"), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            found = [*connection.execute(query, {"name": url.database}).scalars()]
+        try:
+            for pid in found:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in found:
+                os.kill(pid, signal.SIGCONT)
+
     def close(self) -> None:
         self.http.close()
         self._engine.dispose()

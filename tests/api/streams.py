@@ -17,7 +17,7 @@ def events_of(
     path = f"/v1/calibrations/{calibration_id}/events"
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     with httpx_sse.connect_sse(site.http, "GET", path, headers=headers) as source:
-        yield (_parsed(sent) for sent in source.iter_sse())
+        yield (_parsed(sent) for sent in source.iter_sse() if sent.data)
 
 
 def _parsed(sent: httpx_sse.ServerSentEvent) -> NumberedEvent:

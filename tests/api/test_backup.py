@@ -52,13 +52,15 @@ def _used(here: Site) -> tuple[dict[str, object], str]:
     """An answer that was given, and the id of a calibration that waits."""
     here.serve(ADVISOR_RUNS_CALIBRATIONS="false")
     answer = here.http.post("/v1/recommendations", json={"task": here.task()}).json()
-    return answer, here.calibrate(3, losses={"include": ["bpr"]})
+    one = {"include": ["bpr"], "settings": {"bpr": here.task()["losses"]["settings"]["bpr"]}}
+    return answer, here.calibrate(10, losses=one)  # settled long before
 
 
 def _goes_on(restored: Site, answer: dict[str, object], waiting: str) -> None:
     restored.serve()
     assert restored.http.get(f"/v1/recommendations/{answer['id']}").json() == answer
-    assert restored.ended(waiting)["status"] == "succeeded"
+    ended = restored.ended(waiting)
+    assert ended["status"] == "succeeded", ended
 
 
 def _run(program: str, url: str, *arguments: str) -> None:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -105,27 +104,6 @@ def test_what_is_refused_carries_the_problem_document(advisor: AdvisorClient) ->
         advisor.answer(advisor.begin_elsewhere(trainers.task(), 3).id)
 
 
-def test_a_server_killed_meanwhile_is_waited_for(tmp_path: Path) -> None:
-    with site(sqlite_url(tmp_path), tmp_path) as own_site:
-        server = own_site.serve()
-        events: list[NumberedEvent] = []
-
-        def watch(event: NumberedEvent) -> None:
-            events.append(event)
-            if len([e for e in events if e.event.kind == "leg_ended"]) == 2 and not restart:
-                server.kill()
-                restart.append(threading.Thread(target=own_site.serve))
-                restart[0].start()
-
-        restart: list[threading.Thread] = []
-        with AdvisorClient(str(own_site.http.base_url)) as client:
-            answer = client.calibrate(_short(own_site), 30, on_event=watch)
-        restart[0].join()
-        assert [event.number for event in events] == list(range(1, len(events) + 1))
-        assert events[-1].is_last
-        assert own_site.calibration(str(answer.calibration_id))["status"] == "succeeded"
-
-
 @contextmanager
 def _refusing(n_times: int, status: int) -> Iterator[tuple[str, list[str | None]]]:
     """A server that refuses so often before it answers; yields its address and the keys it saw."""
@@ -146,11 +124,18 @@ def _refusing(n_times: int, status: int) -> Iterator[tuple[str, list[str | None]
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    with _serving(Handler) as address:
+        yield address, keys
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server of this handler; yields its address."""
+    server = HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", keys
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -169,6 +154,34 @@ def test_another_try_is_the_same_request(status: int) -> None:
     assert len(keys) == 4
     assert len(set(keys)) == 1
     assert keys[0]
+
+
+def test_a_ping_between_two_events_is_no_event() -> None:
+    at = "2026-01-01T00:00:00Z"
+    said = [
+        NumberedEvent.model_validate({"number": i + 1, "at": at, "event": event})
+        for i, event in enumerate(
+            (
+                {"kind": "prepared", "task_fingerprint": "f", "device_id": "d"},
+                {"kind": "failed", "status": "failed", "error": "the end"},
+            )
+        )
+    ]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            for event in said:
+                line = f"id: {event.number}\ndata: {event.model_dump_json()}\n\n: ping\n\n"
+                self.wfile.write(line.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with _serving(Handler) as address, AdvisorClient(address) as client:
+        assert list(client.events("any")) == said
 
 
 def test_patience_ends() -> None:

@@ -30,7 +30,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (data / "tenants" / "shop" / "own.csv").write_text(
             f"user,item\nu1,{NEIGHBOURS}\nu2,other\n"
         )
-        found.serve()
+        found.serve(ADVISOR_RUNS_CALIBRATIONS="false")
         yield found
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from advisor.value import Interval
 from api.profile_frame import COLUMNS, profile_frame
 from api.settings import Settings
 from store.profile_listing import ProfileFilter, listing_query, sorts
-from store.tables import DeviceRow, ProfileRow
+from store.profile_reading import all_profiles
+from store.tables import ProfileRow
 from tests.api.in_process import Client, in_process
 from tests.databases import BACKENDS, postgresql_database, sqlite_url
 from tests.store.examples import LAPTOP, a_candidate, a_profile, statistics
@@ -137,8 +137,7 @@ def test_a_documented_filter_needs_no_sort_and_looks_at_no_other_row(
     lone: Client, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     wanted = ProfileFilter(**dict.fromkeys(names, "x"))
-    own = sa.select(ProfileRow, DeviceRow).join(DeviceRow, DeviceRow.id == ProfileRow.device_id)
-    own = own.where(ProfileRow.tenant == "local")
+    own = all_profiles().where(ProfileRow.tenant == "local")
     query = listing_query(own, wanted, "-created_at", None).limit(51)
     text = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     with closing(sqlite3.connect(tmp_path / "advisor.sqlite")) as connection:

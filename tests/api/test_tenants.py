@@ -151,7 +151,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with site(sqlite_url(folder), folder) as here:
         store = open_store(here.database_url)
         key = store.access.create("shop", "admin").text
-        here.serve(address="0.0.0.0")
+        here.serve(address="0.0.0.0", ADVISOR_RUNS_CALIBRATIONS="false")
         description = here.http.get("/openapi.json").json()
         operations = {
             operation["operationId"]: (method.upper(), path, operation.get("x-needs-scope"))

@@ -19,6 +19,7 @@ from api.stories import uploads
 from tests.api.in_process import Client, in_process
 from tests.databases import sqlite_url
 from tests.small_data import write_interactions
+from tests.store.examples import LAPTOP
 
 
 @pytest.fixture
@@ -255,4 +256,10 @@ def test_an_upload_that_a_calibration_waits_for_is_not_deleted(http: Client, ord
     assert answer.status_code == 409
     assert waiting.id in answer.json()["detail"]
     store.calibrations.finish(waiting.id, "cancelled")
+    store.evidence.save_device(LAPTOP)
+    store.calibrations.prepared(waiting.id, "fingerprint", LAPTOP.id)
+    states = http.service.workspace.data_dir / "states"
+    for name in (f"fingerprint-{LAPTOP.id}", f"other-{LAPTOP.id}"):
+        (states / name / "trial").mkdir(parents=True)
     assert http.delete(f"/v1/uploads/{upload['id']}").status_code == 204
+    assert [folder.name for folder in states.iterdir()] == [f"other-{LAPTOP.id}"]

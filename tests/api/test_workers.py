@@ -120,6 +120,17 @@ def _ended(site: Site, calibration_id: str) -> dict[str, Any] | None:
     return answer.json()
 
 
+def test_with_a_frozen_database_a_server_says_so_and_still_ends(shared_site: Site) -> None:
+    server = shared_site.programs[0]
+    with shared_site.frozen_database():
+        answer = shared_site.http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == "the database does not answer within 5 s"
+        assert shared_site.http.get("/healthz").status_code == 200
+        server.process.terminate()
+        server.process.wait(timeout=10)
+
+
 def test_without_its_database_a_server_lives_but_is_not_ready(shared_site: Site) -> None:
     with shared_site.without_database():
         answer = shared_site.http.get("/readyz")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from advisor.catalogue import CARDS, LAYERS, card_module, catalogue, installed, known_losses
-from advisor.errors import LossPackageError
+from advisor.errors import LossPackageError, UnknownLossError
 from profiler.losses import build, names, source_path
 
 CARD = """
@@ -93,3 +93,9 @@ def test_a_layer_that_is_not_there_or_no_class_is_refused(install: Install) -> N
         source_path("mine")
     with pytest.raises(LossPackageError, match="own = 'theta_loss:CARD' must name a class"):
         build("own", 2, 3)
+
+
+def test_a_layer_without_a_card_is_an_error(install: Install) -> None:
+    install("iota", layer="mine = iota_loss:CARD")
+    with pytest.raises(UnknownLossError, match="unknown loss 'mine'"):
+        build("mine", 2, 3)

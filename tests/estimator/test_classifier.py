@@ -1,5 +1,7 @@
 """The classifier by itself: every loss, dense and sparse, weights, stopping, going on, pickling."""
 
+import doctest
+import importlib
 import io
 
 import joblib
@@ -11,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 
 from advisor.catalogue import known_losses
-from profiler.estimator import SoftmaxFamilyClassifier
+from profiler.estimator import SoftmaxFamilyClassifier, training
 from profiler.losses import names
 
 N_CLASSES = 6
@@ -199,3 +201,18 @@ def test_classes_may_be_words_and_a_clone_is_not_fitted() -> None:
     fitted = made().fit(X, words)
     assert set(fitted.predict(X)) <= set(words)
     assert not hasattr(clone(fitted), "network_")
+
+
+def test_classes_of_few_rows_at_a_time_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = made(max_iter=3).fit(X, Y)
+    whole = fitted.predict(X), fitted.decision_function(X)
+    monkeypatch.setattr(training, "_SCORES_AT_ONCE", 1)
+    np.testing.assert_array_equal(fitted.predict(X), whole[0])
+    np.testing.assert_allclose(fitted.decision_function(X), whole[1])
+    np.testing.assert_array_equal(whole[0], whole[1].argmax(axis=1))
+
+
+def test_the_example_in_the_docstring_is_true() -> None:
+    results = doctest.testmod(importlib.import_module("profiler.estimator.classifier"))
+    assert results.attempted > 0
+    assert results.failed == 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes HalvingGridSearchCV
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
@@ -12,6 +13,7 @@ from profiler.estimator import SoftmaxFamilyClassifier
 
 X, Y = load_digits(return_X_y=True)
 LOSSES = ["softmax", "sparsemax", "nce"]
+ONE = {"learning_rate": (0.01,), "weight_decay": (1e-5,)}
 
 
 def made(**parameters) -> SoftmaxFamilyClassifier:
@@ -37,19 +39,20 @@ def test_a_halving_search_over_the_loss_gives_the_last_ones_all_the_rows() -> No
 
 @pytest.mark.slow
 def test_an_advised_loss_is_what_a_real_calibration_recommends() -> None:
-    classifier = made(
+    advised = made(
         loss="advised",
-        budget_seconds=8,
+        budget_seconds=20,
         task_options={
-            "losses": {"include": ("softmax", "rg2", "bpr")},
+            "losses": {"include": ("softmax",), "settings": {"softmax": ONE}},
             "constraints": {"probabilities": "required"},
         },
-    ).fit(X[:1200], Y[:1200])
+    )
+    # In a worker, as a search with n_jobs has it
+    (classifier,) = Parallel(n_jobs=2)([delayed(advised.fit)(X[:1200], Y[:1200])])
     answer = classifier.recommendation_
     assert answer.evidence_level == "measured"
-    assert answer.task.statistics is None
-    assert answer.elapsed_seconds < 9
-    assert {entry.loss for entry in answer.ranking} == {"softmax", "rg2", "bpr"}
+    assert answer.elapsed_seconds < 21
+    assert [entry.loss for entry in answer.ranking] == ["softmax"]
     assert classifier.loss_ == answer.loss == "softmax"
     assert classifier.settings_ == answer.settings
     assert classifier.score(X[1200:], Y[1200:]) > 0.8

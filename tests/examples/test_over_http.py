@@ -32,7 +32,7 @@ def _address(served: Site) -> str:
 
 def test_curl_plans_calibrates_watches_and_reads_the_answer(served: Site, tmp_path: Path) -> None:
     script = str(ROOT / "examples" / "curl.sh")
-    said = _run(tmp_path, "sh", script, _address(served), "15")
+    said = _run(tmp_path, "sh", script, _address(served), "6")
     assert '"least_budget_seconds":' in said
     assert "1 event: decided" in said
     assert '"loss":"' in said.splitlines()[-1]
@@ -40,7 +40,7 @@ def test_curl_plans_calibrates_watches_and_reads_the_answer(served: Site, tmp_pa
 
 def test_the_client_calibrates_and_tells_the_outcome(served: Site, tmp_path: Path) -> None:
     script = str(ROOT / "examples" / "client.py")
-    options = ("--address", _address(served), "--budget", "15")
+    options = ("--address", _address(served), "--budget", "10")
     said = _run(tmp_path, sys.executable, "-P", script, *options)
     assert "leads, forecast 0." in said
     assert "settings, about" in said
@@ -50,7 +50,7 @@ def test_the_client_calibrates_and_tells_the_outcome(served: Site, tmp_path: Pat
 
 def test_a_training_loop_of_ones_own_asks_and_tells(served: Site, tmp_path: Path) -> None:
     script = str(ROOT / "examples" / "own_trainer.py")
-    options = ("--address", _address(served), "--budget", "4", "--losses", "bpr", "softmax")
+    options = ("--address", _address(served), "--budget", "3", "--losses", "bpr", "softmax")
     said = _run(tmp_path, sys.executable, "-P", script, *options)
     id_ = said.splitlines()[0].removeprefix("calibration ")
     calibration = served.calibration(id_)

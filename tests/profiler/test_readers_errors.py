@@ -7,7 +7,7 @@ import pytest
 
 from advisor.errors import DataInvalidError
 from advisor.task import Columns, DataSource
-from profiler.readers import read_table
+from profiler.readers import delimited, read_table
 
 LATIN = "user,item\n1,caf\xe9\n".encode("latin-1")
 BAD_CONTENTS = {
@@ -34,6 +34,18 @@ BAD_CONTENTS = {
         "x.csv",
         b"user,item\n" + b"1,2\n" * 2000 + b"1,2,3\n",
         "ragged: line 2002 has",
+    ),
+    "ragged beside what is read": (
+        *("x.csv", b"user,item,note\n" + b"1,2,a\n" * 2000 + b"1,Smith, J,a\n"),
+        "'x.csv' is ragged: line 2002 has 4 fields, the header 3",
+    ),
+    "ragged beside what is read, quoted": (
+        *("x.csv", b'user,item,note\n1,"2,2",a\n1,Smith, J,a\n'),
+        "'x.csv' is ragged: line 3 has 4 fields, the header 3",
+    ),
+    "ragged beside what is read, zipped, at the end": (
+        *("x.csv.gz", gzip.compress(b"user,item,note\n1,2,a\n1,2,a,b")),
+        "'x.csv.gz' is ragged: line 3 has 4 fields, the header 3",
     ),
     "quote": ("x.csv", b'user,item\n"a,1\nb,2\n', "could not be read: a quoted text is not closed"),
     "late latin-1": ("x.csv", b"user,item\n" + b"a,b\n" * 30000 + b"a,\xe9\n", "is not UTF-8 text"),
@@ -72,6 +84,21 @@ def test_a_bad_file_is_refused_in_one_sentence(tmp_path, monkeypatch, name, cont
     path = tmp_path / name
     path.write_bytes(content)
     assert expected in message(path, monkeypatch)
+
+
+def test_commas_within_quotes_are_no_fields(tmp_path, monkeypatch):
+    path = tmp_path / "x.csv"
+    path.write_text('user,item,note\n"a,b",1,"c, d, e"\n"f",2,\n')
+    assert read(path, monkeypatch).frame["user"].to_list() == ["a,b", "f"]
+
+
+def test_a_line_across_two_blocks_is_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 7)
+    path = tmp_path / "x.csv"
+    path.write_text("user,item,note\n" + "10,20,30\n" * 50)
+    assert read(path, monkeypatch).frame.height == 50
+    path.write_text("user,item,note\n" + "10,20,30\n" * 50 + "1,2,3,4\n5,6,7\n")
+    assert "is ragged: line 52 has 4 fields" in message(path, monkeypatch)
 
 
 def test_no_such_file_and_a_directory(tmp_path, monkeypatch):

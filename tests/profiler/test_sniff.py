@@ -2,11 +2,15 @@
 
 import gzip
 import io
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from advisor.errors import DataInvalidError
+from advisor.task import DataSource
+from profiler.preview import preview_in_child
 from profiler.readers.sniff import HEAD_BYTES, sniff
 
 
@@ -56,6 +60,7 @@ def test_a_line_that_the_head_cuts_decides_nothing() -> None:
     [
         (b"", "is empty"),
         (b" \n\t\n", "is empty"),
+        (b"\x1c\x1d\n", "is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0", "no known format"),
         (b"\x80\x04\x95\x10\0\0\0", "no known format"),  # a pickle
         (b"\xff\xfeu\0s\0", "no known format"),
@@ -68,3 +73,32 @@ def test_a_line_that_the_head_cuts_decides_nothing() -> None:
 def test_what_is_none_of_them_is_refused_in_one_sentence(content: bytes, sentence: str) -> None:
     with pytest.raises(DataInvalidError, match=sentence):
         sniff(content, "'it'")
+
+
+@pytest.mark.parametrize("name", [*KNOWN, "parquet"])
+def test_a_damaged_file_is_shown_or_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(len(name))
+    for _ in range(40):
+        content = bytearray(KNOWN.get(name) or _parquet())
+        for _ in range(generator.integers(1, 6)):
+            place = generator.integers(len(content))
+            wrong = generator.choice([0, 10, 31, 34, 44, 123, 255], size=generator.integers(1, 4))
+            content[place : place + generator.integers(20)] = bytes(wrong.tolist())
+        assert len(_said_of(bytes(content), tmp_path).splitlines()) == 1
+
+
+def _said_of(content: bytes, folder: Path) -> str:
+    """The preview, or why there is none; any other error would be a failure of the service."""
+    try:
+        found = sniff(content[:HEAD_BYTES], "'it'")
+        file = folder / f"it{found.ending}"
+        file.write_bytes(content)
+        (shown,) = preview_in_child(DataSource(path=str(file), format=found.format), 5)
+    except DataInvalidError as error:
+        return str(error)
+    return shown.model_dump_json()
+
+
+def _parquet() -> bytes:
+    frame = pl.DataFrame({"user": [1, 2, 3], "item": ["a", "b", None], "tags": [[1], [], [2, 3]]})
+    return _saved(lambda file: frame.write_parquet(file))

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("ask_key", sa.String(length=200), nullable=True),
         sa.Column("trainer", sa.String(length=200), nullable=True),
         sa.Column("is_whole", sa.Boolean(), nullable=False),
-        sa.Column("lease_seconds", sa.Double(), nullable=False),
+        sa.Column("lease_seconds", sa.Double[float](), nullable=False),
         sa.Column("leased_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
