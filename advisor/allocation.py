@@ -31,8 +31,6 @@ class Contender:
     horizon_examples: int
     n_seeds: int
     batch_size: int
-    is_timed: bool = True
-    """Whether its steps were timed: if not, a long first leg may cost anything."""
 
     @property
     def is_at_horizon(self) -> bool:
@@ -89,8 +87,7 @@ def _lengths(contender: Contender) -> list[int]:
     else:
         wanted = [share * last for share in _FIRST]
     whole = (-(-int(n) // contender.batch_size) * contender.batch_size for n in (*wanted, last))
-    found = sorted({min(n, last) for n in whole if n > contender.examples})
-    return found if contender.is_timed or contender.examples else found[:1]
+    return sorted({min(n, last) for n in whole if n > contender.examples})
 
 
 def _levels() -> list[float]:

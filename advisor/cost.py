@@ -32,10 +32,12 @@ class Cost(Value):
     failure: str | None = None
 
     @property
-    def is_timed(self) -> bool:
-        """Whether its seconds are known, and not only their order of magnitude."""
+    def at_worst(self) -> float:
+        """Times as long as expected, where steps are known by their order of magnitude only."""
         per_example = self.seconds_per_example
-        return per_example is not None and per_example.high <= _TIMED_WITHIN * per_example.low
+        if per_example is None or per_example.high <= _TIMED_WITHIN * per_example.low:
+            return 1.0
+        return per_example.high / per_example.mean
 
 
 def shape_of(candidate: Candidate) -> Candidate:

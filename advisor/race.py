@@ -109,7 +109,7 @@ class Race:
         free = [c for c in contenders if self._key(c) not in leased]
         leg = (
             self._first_look(free, seconds_left, whole)
-            or self._best_leg(options(free, self._max_seeds, whole), contenders, seconds_left)
+            or self._best_leg(free, contenders, seconds_left, whole)
             or self._leader_leg(free, seconds_left, whole)
         )
         if leg is not None:
@@ -194,7 +194,6 @@ class Race:
                         horizon_examples=pace.whole_horizon,
                         n_seeds=len(trials),
                         batch_size=pace.batch_size,
-                        is_timed=start.cost.is_timed,
                     )
                 )
         return found
@@ -229,7 +228,7 @@ class Race:
             is_new = self._prior.widening[contender.index] > 1 and candidate.loss not in seen
             if not contender.examples and (is_new or self._is_named_baseline(candidate)):
                 shortest = options([contender], self._max_seeds, whole)[0]
-                return self._fitting(shortest, min(seconds_left, self._look_seconds))
+                return self._fitting(shortest, min(seconds_left, self._look_seconds), whole)
         return None
 
     def _is_named_baseline(self, candidate: Candidate) -> bool:
@@ -240,10 +239,15 @@ class Race:
         )
 
     def _best_leg(
-        self, found: list[Option], contenders: Sequence[Contender], seconds_left: float
+        self,
+        free: Sequence[Contender],
+        contenders: Sequence[Contender],
+        seconds_left: float,
+        whole: bool,
     ) -> Leg | None:
         """The affordable leg with the greatest expected gain per second."""
-        fitting = [(o, leg) for o in found if (leg := self._fitting(o, seconds_left))]
+        found = options(free, self._max_seeds, whole)
+        fitting = [(o, leg) for o in found if (leg := self._fitting(o, seconds_left, whole))]
         if not fitting:
             return None
         asked = [replace(o, until_examples=leg.until_examples) for o, leg in fitting]
@@ -263,19 +267,24 @@ class Race:
         found = options([leader], self._max_seeds, whole)
         if leader.is_at_horizon or not found:
             return None
-        return self._fitting(found[-1], seconds_left)
+        return self._fitting(found[-1], seconds_left, whole)
 
-    def _fitting(self, option: Option, seconds_left: float) -> Leg | None:
-        """The option's leg, cut at the last checkpoint that fits; half a further seed is none."""
+    def _fitting(self, option: Option, seconds_left: float, whole: bool) -> Leg | None:
+        """The option's leg, cut at the last checkpoint that fits; half a further seed is none.
+
+        A leg whose steps nobody has timed fits only if it does so at the worst; a whole trial is
+        worth that it may take longer.
+        """
         key = self._key(option.contender)
         candidate, pace = self._start[key].candidate, self._pace[key]
         trial = Trial(candidate=candidate, seed=self._seed + option.seed_index)
         leg = pace.leg(trial, option.from_examples, option.until_examples)
-        if self._leg_seconds(leg) <= seconds_left:
+        allowed = seconds_left / (1.0 if whole else self._start[key].cost.at_worst)
+        if self._leg_seconds(leg) <= allowed:
             return leg
         for n in range(0 if option.seed_index else len(leg.checkpoints) - 1, 0, -1):
             shorter = leg.model_copy(update={"checkpoints": leg.checkpoints[:n]})
-            if self._leg_seconds(shorter) <= seconds_left:
+            if self._leg_seconds(shorter) <= allowed:
                 return shorter
         return None
 

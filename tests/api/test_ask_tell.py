@@ -283,11 +283,12 @@ def test_trainers_side_by_side_share_the_legs(http: Client) -> None:
 
 def test_a_second_calibration_goes_on_only_where_it_is_said_to_be_the_same(fast: Client) -> None:
     same = {"data_fingerprint": "orders of may", "device": {"name": "box"}}
-    train_on(fast, opened(fast, budget_seconds=20, **same))
+    before: list[Lease] = []
+    train_on(fast, opened(fast, budget_seconds=20, **same), before.append)
     legs: list[Lease] = []
     train_on(fast, opened(fast, budget_seconds=20, **same), legs.append)
     assert legs
-    assert all(lease.leg.from_examples or lease.leg.trial.seed for lease in legs)
+    assert {lease.leg.id for lease in legs}.isdisjoint(lease.leg.id for lease in before)
     for other in ({}, {"data_fingerprint": "orders of june", "device": {"name": "box"}}):
         lease = leased(fast, opened(fast, **other))
         assert (lease.leg.from_examples, lease.leg.trial.seed) == (0, 0)
