@@ -272,14 +272,17 @@ class Race:
     def _fitting(self, option: Option, seconds_left: float, whole: bool) -> Leg | None:
         """The option's leg, cut at the last checkpoint that fits; half a further seed is none.
 
-        A leg whose steps nobody has timed fits only if it does so at the worst; a whole trial is
-        worth that it may take longer.
+        A leg whose steps nobody has timed is a look, and fits only if it does so at the worst; a
+        whole trial is worth that it may take longer.
         """
         key = self._key(option.contender)
         candidate, pace = self._start[key].candidate, self._pace[key]
         trial = Trial(candidate=candidate, seed=self._seed + option.seed_index)
         leg = pace.leg(trial, option.from_examples, option.until_examples)
-        allowed = seconds_left / (1.0 if whole else self._start[key].cost.at_worst)
+        at_worst = 1.0 if whole else self._start[key].cost.at_worst
+        allowed = seconds_left
+        if at_worst > 1.0:
+            allowed = min(self._look_seconds, seconds_left / at_worst)
         if self._leg_seconds(leg) <= allowed:
             return leg
         for n in range(0 if option.seed_index else len(leg.checkpoints) - 1, 0, -1):

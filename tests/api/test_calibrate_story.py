@@ -167,7 +167,7 @@ def test_cancelled_before_it_began_it_answers_without_any_leg(service: Service, 
     ended = calibrate.run(service, calibration.id)
     assert ended.status == "cancelled"
     answer = service.store.recommendations.get("local", str(ended.recommendation_id))
-    assert answer.evidence_level == "theory"
+    assert answer.evidence_level == "prior"
     assert service.store.calibrations.trials("local", calibration.id).items == ()
 
 
