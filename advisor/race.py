@@ -93,7 +93,7 @@ class Race:
     def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps.
 
-        With `whole` it is a trial from its start to the horizon, or as far as the budget bears:
+        With `whole` it is a trial from its start to the horizon, if the budget bears any of it:
         for a trainer that cannot stop a trial and go on with it later.
         """
         seconds_left -= sum(self._leg_seconds(leg) for leg in self._leased.values())
@@ -243,9 +243,9 @@ class Race:
                 continue
             trial = Trial(candidate=contender.belief.candidate, seed=self._seed)
             leg = self._pace[key].leg(trial, 0, contender.rungs[0])
-            if whole:
-                leg = self._cut(self._whole(trial), seconds_left)
-            if leg is not None and self._leg_seconds(leg) <= seconds_left:
+            if whole and self._cut(self._whole(trial), seconds_left):
+                return self._whole(trial)
+            if not whole and self._leg_seconds(leg) <= seconds_left:
                 return leg
         return None
 
@@ -268,11 +268,15 @@ class Race:
         trial = Trial(candidate=candidate, seed=self._seed + option.seed_index)
         leg = self._pace[candidate.key].leg(trial, option.from_examples, option.until_examples)
         if whole:
+            if option.from_examples:
+                return None  # it was stopped early, and would have to begin again
             leg = self._whole(trial)
         fitting = self._cut(leg, seconds_left)
         if fitting is None or fitting.until_examples <= option.from_examples:
             return None
-        return None if option.seed_index and fitting != leg else fitting
+        if option.seed_index and fitting != leg:
+            return None
+        return fitting
 
     def _whole(self, trial: Trial) -> Leg:
         pace = self._pace[trial.candidate.key]
