@@ -100,7 +100,7 @@ class Race:
     def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps.
 
-        With `whole` it is a trial from its start to the horizon, or as far as the budget bears:
+        With `whole` it is a trial from its start to the horizon, if the budget bears any of it:
         for a trainer that cannot stop a trial and go on with it later.
         """
         seconds_left -= sum(self._leg_seconds(leg) for leg in self._leased.values())
@@ -288,7 +288,7 @@ class Race:
         for n in range(0 if option.seed_index else len(leg.checkpoints) - 1, 0, -1):
             shorter = leg.model_copy(update={"checkpoints": leg.checkpoints[:n]})
             if self._leg_seconds(shorter) <= allowed:
-                return shorter
+                return leg if whole else shorter
         return None
 
     def _leg_seconds(self, leg: Leg) -> float:

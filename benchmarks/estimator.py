@@ -40,7 +40,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="estimator-") as folder:
             shape = _write(name, Path(folder), options)
             print(f"{name}: {shape}")
-            print(f"  {'classifier':34s}{'accuracy':>9s}{'fit s':>9s}{'predict s':>10s}{'GiB':>7s}")
+            print(f"  {'classifier':46s}{'accuracy':>9s}{'fit s':>9s}{'predict s':>10s}{'GiB':>7s}")
             for classifier in _names(options):
                 rows.append({"task": name, **shape, **_measured(classifier, folder, options)})
                 _print(rows[-1])
@@ -170,11 +170,11 @@ def _geonames(folder: Path) -> pl.DataFrame:
 
 def _print(row: dict[str, Any]) -> None:
     if row["outcome"] != "completed":
-        print(f"  {row['classifier']:34s}{row['outcome']}", flush=True)
+        print(f"  {row['classifier']:46s}{row['outcome']}", flush=True)
         return
     said = f"  {row['loss']}" if row["classifier"].endswith("advised") else ""
     print(
-        f"  {row['classifier']:34s}{row['accuracy']:9.4f}{row['fit_seconds']:9.1f}"
+        f"  {row['classifier']:46s}{row['accuracy']:9.4f}{row['fit_seconds']:9.1f}"
         f"{row['predict_seconds']:10.2f}{row['peak_bytes'] / 2**30:7.2f}{said}",
         flush=True,
     )

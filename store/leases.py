@@ -168,20 +168,17 @@ class Held:
         self._session.flush()
         return self._held(row)
 
-    def end(
-        self,
-        lease: HeldLease,
-        report: LegReport,
-        leader: Candidate | None,
-        leader_value: float | None,
-    ) -> None:
+    def end(self, lease: HeldLease, report: LegReport) -> None:
         """Store what came of the leg and charge its seconds; the lease is over."""
         self._session.get_one(LeaseRow, lease.lease.id).ended_at = self.moment
         tell_leg(self._session, self._row, report)
         self._row.spent_seconds += report.wall_seconds
-        if leader is not None:
-            say_leader(self._session, self._row, leader, leader_value)
         self._session.flush()
+
+    def lead(self, leader: Candidate | None, value: float | None) -> None:
+        """Say who leads now, if that is another than before."""
+        if leader is not None:
+            say_leader(self._session, self._row, leader, value)
 
     def _held(self, row: LeaseRow) -> HeldLease:
         of_leg = self._session.get_one(LegRow, row.leg_id)

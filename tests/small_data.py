@@ -12,16 +12,21 @@ _SIX = ("bpr", "negative_sampling", "rg2", "sampled_softmax", "softmax", "sparse
 
 
 def six_losses() -> dict[str, Any]:
-    """A task's `losses`, at one setting each: settled after about 40 legs."""
+    """Settled after about 40 legs."""
+    return at_one_setting(*_SIX)
+
+
+def at_one_setting(*losses: str) -> dict[str, Any]:
+    """A task's `losses`, so few that they are soon settled."""
     settings = {
         name: {
             setting.name: [setting.choices[0]]
             for setting in catalogue()[name].settings
             if not setting.at_most_classes  # the data has fewer classes than that
         }
-        for name in _SIX
+        for name in losses
     }
-    return {"include": list(_SIX), "settings": settings}
+    return {"include": list(losses), "settings": settings}
 
 
 def write_interactions(

@@ -138,25 +138,22 @@ def tell(service: Service, tenant: str, trial_id: str, telling: Telling) -> Told
         if report is None:
             reason = _reason_to_stop(held, lease, others, is_new=bool(points))
             return _told(calibration, len(points), lease, reason=reason)
-        standing = _Standing.of(held, others, without=lease)
-        standing.race.tell(report)
-        held.end(lease, report, *standing.race.leader())
-    if not _has_more(service, calibration, others, whole=lease.lease.is_whole):
+        held.end(lease, report)
+        has_more = _has_more(held, others, whole=lease.lease.is_whole)
+    if not has_more:
         calibration = decide(service, tenant, calibration_id)
     return _told(calibration, len(points), lease, leg_has_ended=True)
 
 
-def _has_more(
-    service: Service, calibration: Calibration, others: Sequence[Profile], *, whole: bool
-) -> bool:
-    """Whether anyone trains, or would be given something to train."""
-    with service.store.leases.held(calibration.tenant, calibration.id) as held:
-        if not all(lease.has_lapsed for lease in held.open_leases()):
-            return True
-        try:
-            return _Standing.of(held, others).next_leg(whole=whole) is not None
-        except TaskInvalidError:  # by what was told no loss is feasible
-            return False
+def _has_more(held: Held, others: Sequence[Profile], *, whole: bool) -> bool:
+    """Say who leads after a leg; returns whether anyone trains, or would be given a leg."""
+    try:
+        standing = _Standing.of(held, others)
+    except TaskInvalidError:  # by what was told no loss is feasible
+        return False
+    held.lead(*standing.race.leader())
+    is_training = any(not lease.has_lapsed for lease in held.open_leases())
+    return is_training or standing.next_leg(whole=whole) is not None
 
 
 def decide(service: Service, tenant: str, calibration_id: str) -> Calibration:
@@ -174,11 +171,9 @@ def _decide(service: Service, tenant: str, calibration_id: str) -> Calibration:
         if held.calibration.status not in _OPEN:
             return held.calibration
         for lease in held.open_leases():
-            standing = _Standing.of(held, others, without=lease)
-            report = cut(held, lease)
-            standing.race.tell(report)
-            held.end(lease, report, *standing.race.leader())
+            held.end(lease, cut(held, lease))
         standing, calibration = _Standing.of(held, others), held.calibration
+        held.lead(*standing.race.leader())
     evidence, profile_ids = service.store.evidence, dict[str, str]()
     for profile in standing.race.profiles():
         own = profile.model_copy(update={"tenant": tenant})

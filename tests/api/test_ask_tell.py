@@ -79,7 +79,7 @@ def _problem(answer: httpx.Response, status: int, name: str) -> str:
 
 def test_a_trainer_elsewhere_calibrates_from_the_first_leg_to_the_answer(http: Client) -> None:
     device = {"name": "a box of mine", "kind": "cuda", "memory_bytes": 80 * 2**30}
-    id_ = opened(http, budget_seconds=30, device=device, task=task(name="mine"))
+    id_ = opened(http, budget_seconds=20, device=device, task=task(name="mine"))
     legs: list[Lease] = []
     ended = train_on(http, id_, legs.append, at_a_time=1)
     # A trial goes on where it stopped, each stretch once, in the order in which it was leased.
@@ -169,7 +169,8 @@ def test_a_lease_that_lapses_goes_back_and_its_holder_is_told(http: Client) -> N
 
 
 def test_a_trial_that_every_trainer_is_lost_with_is_left_alone(fast: Client) -> None:
-    id_ = opened(fast, task=task(losses={**task()["losses"], "include": ["bpr", "rg2"]}))
+    two = task(losses={**task()["losses"], "include": ["bpr", "rg2"]})
+    id_ = opened(fast, budget_seconds=10, task=two)
     fatal = leased(fast, id_)
     for attempt in range(2, ATTEMPTS_MAX + 1):
         _lapse(fast, fatal)
@@ -185,7 +186,7 @@ def test_a_trial_that_every_trainer_is_lost_with_is_left_alone(fast: Client) -> 
 
 
 def test_a_trainer_that_cannot_pause_is_given_whole_trials(fast: Client) -> None:
-    id_ = opened(fast, budget_seconds=200)
+    id_ = opened(fast, budget_seconds=100)
     legs: list[Lease] = []
     ended = train_on(fast, id_, legs.append, can_pause=False)
     horizon = -(-20 * STATISTICS.n_examples // BATCH_SIZE) * BATCH_SIZE
@@ -194,6 +195,15 @@ def test_a_trainer_that_cannot_pause_is_given_whole_trials(fast: Client) -> None
     assert {lease.leg.trial.candidate.loss for lease in legs} == set(LOSSES)
     answer = fast.get(f"/v1/recommendations/{ended.recommendation_id}").json()
     assert answer["loss"] in ("rg2", "softmax")
+
+
+def test_a_whole_trial_that_was_stopped_early_is_not_begun_again(fast: Client) -> None:
+    id_ = opened(fast, task=task(losses={**task()["losses"], "include": ["bpr", "rg2"]}))
+    first = leased(fast, id_, can_pause=False)
+    told(fast, first, measurements=points(first.leg)[:9], outcome="completed", wall_seconds=1.0)
+    legs: list[Lease] = []
+    train_on(fast, id_, legs.append, can_pause=False)
+    assert first.leg.trial not in [lease.leg.trial for lease in legs]
 
 
 def test_the_budget_is_of_the_seconds_that_trainers_told(fast: Client) -> None:
@@ -255,7 +265,7 @@ def test_a_leg_that_is_given_back_is_asked_again(fast: Client) -> None:
 
 
 def test_trainers_side_by_side_share_the_legs(http: Client) -> None:
-    id_ = opened(http, budget_seconds=15)
+    id_ = opened(http, budget_seconds=8)
     leases: list[Lease] = []
 
     def work(name: str) -> None:
@@ -284,9 +294,9 @@ def test_trainers_side_by_side_share_the_legs(http: Client) -> None:
 def test_a_second_calibration_goes_on_only_where_it_is_said_to_be_the_same(fast: Client) -> None:
     same = {"data_fingerprint": "orders of may", "device": {"name": "box"}}
     before: list[Lease] = []
-    train_on(fast, opened(fast, budget_seconds=20, **same), before.append)
+    train_on(fast, opened(fast, budget_seconds=8, **same), before.append)
     legs: list[Lease] = []
-    train_on(fast, opened(fast, budget_seconds=20, **same), legs.append)
+    train_on(fast, opened(fast, budget_seconds=8, **same), legs.append)
     assert legs
     assert {lease.leg.id for lease in legs}.isdisjoint(lease.leg.id for lease in before)
     for other in ({}, {"data_fingerprint": "orders of june", "device": {"name": "box"}}):
@@ -363,7 +373,7 @@ def test_a_calibration_that_cannot_be_opened_says_why(
 def test_a_server_killed_in_the_middle_forgets_no_lease_and_no_tell(tmp_path: Path) -> None:
     with site(sqlite_url(tmp_path), tmp_path) as own_site:
         server = own_site.serve(ADVISOR_RUNS_CALIBRATIONS="false")
-        id_ = opened(own_site.http, budget_seconds=10)
+        id_ = opened(own_site.http, budget_seconds=6)
         for _ in range(3):
             done = leased(own_site.http, id_)
             told(own_site.http, done, measurements=points(done.leg), wall_seconds=0.5)

@@ -11,6 +11,7 @@ from advisor.catalogue import catalogue
 from advisor.recommendation import Recommendation
 from advisor.task import METRICS
 from tests.api.servers import Site
+from tests.small_data import at_one_setting
 
 OPERATIONS = {
     ("post", "/v1/recommendations"): "create_recommendation",
@@ -135,10 +136,10 @@ def test_the_samples_come_with_size_and_licence(served: Site) -> None:
 
 
 def test_what_a_calibration_left_can_be_listed_and_filtered(served: Site) -> None:
-    calibration_id = served.calibrate(5, losses={"include": ["bpr", "softmax"]})
+    calibration_id = served.calibrate(60, losses=at_one_setting("bpr", "softmax"))
     ended = served.ended(calibration_id)
     assert ended["status"] == "succeeded", ended
-    assert ended["spent_seconds"] <= 5 * 1.05 + 3
+    assert ended["spent_seconds"] <= 60 * 1.05 + 3
     answer = served.http.get(f"/v1/recommendations/{ended['recommendation_id']}").json()
     _check_trials(served, calibration_id)
     _check_profiles(served, answer)

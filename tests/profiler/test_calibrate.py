@@ -52,16 +52,16 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def first(place: Workspace) -> tuple[Calibrated, Listener, float]:
-    """A calibration of at most 40 s, with what it told and how long it took."""
+    """A calibration of at most 60 s, with what it told and how long it took."""
     listener, started = Listener(), time.monotonic()
     task = small_task(place.data_dir / "pairs.csv", epochs=10)
-    done = calibrate(task, 40, workspace=place, on_event=listener)
+    done = calibrate(task, 60, workspace=place, on_event=listener)
     return done, listener, time.monotonic() - started
 
 
 def test_it_answers_within_its_budget(first: tuple[Calibrated, Listener, float]) -> None:
     _, _, wall_seconds = first
-    assert wall_seconds <= 40 * 1.05 + 3
+    assert wall_seconds <= 60 * 1.05 + 3
 
 
 def test_it_measures_every_loss_and_names_one(first: tuple[Calibrated, Listener, float]) -> None:
@@ -97,7 +97,15 @@ def test_a_second_calibration_trains_no_told_leg_again(
     assert kept
     # A longer horizon: on a quick machine the first race had nothing left to ask.
     task = small_task(place.data_dir / "pairs.csv", epochs=40)
-    calibrate(task, 6, workspace=place, on_event=listener, told=before.reports, probed=before.costs)
+    calibrate(
+        task,
+        60,
+        workspace=place,
+        on_event=listener,
+        told=before.reports,
+        probed=before.costs,
+        should_stop=lambda: len(listener.reports) >= 8,
+    )
     assert listener.costs == []
     assert listener.reports
     known = {r.leg.id for r in before.reports}
@@ -122,7 +130,9 @@ def test_told_to_stop_it_answers_with_what_it_knows(place: Workspace) -> None:
     assert done.recommendation.evidence_level == "measured"
 
 
-def test_told_to_stop_at_once_it_still_answers_from_what_comes_with_the_program(place: Workspace) -> None:
+def test_told_to_stop_at_once_it_still_answers_from_what_comes_with_the_program(
+    place: Workspace,
+) -> None:
     task = small_task(place.data_dir / "pairs.csv")
     done = calibrate(task, 60, workspace=place, should_stop=lambda: True)
     assert done.recommendation.evidence_level == "prior"
