@@ -37,6 +37,7 @@ Array = npt.NDArray[np.float64]
 _GAIN_AT_LEAST = 1e-5  # as a share of the best: below this nothing is worth its seconds
 _STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
+_FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
 _LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
 
 
@@ -96,6 +97,7 @@ class Race:
         flat = [b.candidate for b in start]
         self._prior = bank.joined(profiles).prior(prepared.task, prepared.statistics, flat)
         self._look_seconds = _LOOK_SHARE * budget_seconds
+        self._first_seconds = _FIRST_SHARE * budget_seconds
 
     def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps.
@@ -108,7 +110,8 @@ class Race:
         contenders = self._contenders()
         free = [c for c in contenders if self._key(c) not in leased]
         leg = (
-            self._first_look(free, seconds_left, whole)
+            self._first_leg(free, seconds_left, whole)
+            or self._first_look(free, seconds_left, whole)
             or self._best_leg(free, contenders, seconds_left, whole)
             or self._leader_leg(free, seconds_left, whole)
         )
@@ -211,6 +214,14 @@ class Race:
         ends = np.array([c.horizon_examples / c.batch_size for c in contenders])
         forecast = self._forecast_now()
         return forecast.mean(who, ends), forecast.level * forecast.share_sd(who, ends)
+
+    def _first_leg(
+        self, free: Sequence[Contender], seconds_left: float, whole: bool
+    ) -> Leg | None:
+        """What stored tasks favour is trained first: it is the measure of all others."""
+        if self._profiles or self._leased or not self._prior.is_founded:
+            return None
+        return self._leader_leg(free, min(seconds_left, self._first_seconds), whole)
 
     def _first_look(
         self, free: Sequence[Contender], seconds_left: float, whole: bool

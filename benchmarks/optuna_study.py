@@ -21,19 +21,20 @@ from typing import Any
 
 import numpy as np
 import optuna
-from benchmarks.replay import READ_SECONDS, World
 
 from advisor.automl.optuna import HorizonPruner, enqueue, suggest
 from advisor.calibration import Prepared
-from advisor.cost import shape_of
 from advisor.evidence import Candidate, Device, Profile
 from advisor.pace import START_SECONDS
 from advisor.race import Race
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from benchmarks.ground_truth import CURVES
+from benchmarks.stored import probes, stored_profiles
+from benchmarks.world import World
 
 SHARE_OF_BEST = 0.99
+READ_SECONDS = 5.0  # of a calibration: its data
 PROBE_SECONDS = 0.5  # of each loss, before a calibration
 DEVICE = Device(id="replay", name="replay", kind="cpu", n_threads=2, memory_bytes=1, software={})
 Pruner = Callable[[], optuna.pruners.BasePruner]
@@ -73,27 +74,23 @@ class Trainer:
 
     def __init__(self, world: World, recommendation: Recommendation, clock: Clock) -> None:
         self.world, self.recommendation, self.clock = world, recommendation, clock
-        scores = {k: max(map(world.metric.score, v)) for k, (_, v) in world.curves.items()}
         self.is_there = False
-        self.target = SHARE_OF_BEST * max(scores.values())
-        costs = (world.costs[shape_of(c).key] for group in world.space.values() for c in group)
-        horizon = world.task.horizon.examples(world.statistics.n_examples, 1e-9)
+        self.target = SHARE_OF_BEST * max(s[0].best[-1] for s in world.truths.values())
         # As long as every setting once: by then a plain grid has found it.
-        self.seconds_max = horizon * sum(cost.seconds_per_example for cost in costs)
+        self.seconds_max = world.grid_seconds
 
     def __call__(self, trial: optuna.Trial) -> float:
         """The best value of one training; the study stops where the target is reached."""
         metric = self.world.metric
         candidate = self._nearest(suggest(trial, self.recommendation))
-        cost = self.world.costs[shape_of(candidate).key]
-        seen, values = self.world.curves[candidate.key]
+        cost, truth = self.world.costs[candidate.loss], self.world.truths[candidate.key][0]
         self.clock.seconds += START_SECONDS
         before, best = 0, -math.inf
-        for examples, value in zip(seen.tolist(), values.tolist(), strict=True):
+        for examples, score in zip(truth.examples.tolist(), truth.scores.tolist(), strict=True):
             self.clock.seconds += (examples - before) * cost.seconds_per_example
             self.clock.seconds += cost.evaluation_seconds or 0.0
-            before, best = examples, max(best, metric.score(value))
-            trial.report(value, examples)
+            before, best = examples, max(best, score)
+            trial.report(metric.value(score), int(examples))
             self.is_there = best >= self.target
             if self.is_there or self.clock.seconds > self.seconds_max:
                 trial.study.stop()
@@ -147,8 +144,8 @@ def _study(
 
 
 def _whole_world(name: str) -> World:
-    """All settings of the ground truth that were probed, and no loss beside them."""
-    world = World(name, 0, left_out=0.0)
+    """All settings of the ground truth, and no loss beside them."""
+    world = World(name, seed=-1)
     selection = world.task.losses.model_copy(update={"include": tuple(world.space)})
     world.task = world.task.model_copy(update={"losses": selection})
     return world
@@ -168,8 +165,7 @@ def _of_task(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
             if warm == "prior" and not others:
                 continue
             answer, spent = _recommendation(warm, world, others, options.budget, seed)
-            horizon = world.task.horizon.examples(world.statistics.n_examples, 1e-9)
-            pruner = HorizonPruner(horizon, str(world.metric), options.least_chance)
+            pruner = HorizonPruner(world.horizon, str(world.metric), options.least_chance)
             found = _study(world, answer, pruner, seed, is_warm=True, spent=spent)
             rows.append({"task": name, "by": f"ours {warm}", **found})
     return rows
@@ -179,11 +175,11 @@ def _recommendation(
     warm: str, world: World, others: Sequence[str], budget: float, seed: int
 ) -> tuple[Recommendation, float]:
     """What the study begins with, and the seconds that it took."""
-    prepared, costs = _prepared(world), list(world.costs.values())
+    prepared, costs = _prepared(world), probes(world.costs, world.candidates)
     if warm == "theory":
         return recommend(world.task, (), DEVICE, prepared=prepared), 0.0
     if warm == "prior":
-        known = [p for other in others for p in _raced(_whole_world(other), 1e9, 0)[0]]
+        known = [p for other in others for p in stored_profiles(other)]
         return recommend(world.task, known, DEVICE, prepared=prepared), 0.0
     profiles, spent = _raced(world, budget, seed)
     return recommend(world.task, profiles, DEVICE, prepared=prepared, costs=costs), spent
@@ -193,11 +189,10 @@ def _raced(world: World, budget: float, seed: int) -> tuple[tuple[Profile, ...],
     """The profiles of one calibration, and the seconds that it used."""
     overhead = READ_SECONDS + PROBE_SECONDS * len(world.space)
     left = budget - overhead
-    race = Race(
-        _prepared(world), world.space, list(world.costs.values()), budget_seconds=left, seed=seed
-    )
+    costs = probes(world.costs, world.candidates)
+    race = Race(_prepared(world), world.space, costs, budget_seconds=left, seed=seed)
     while leg := race.ask(left):
-        report = world._report(leg)
+        report = world.report(leg)
         race.tell(report)
         left -= report.wall_seconds
     return race.profiles(), budget - left
