@@ -30,7 +30,8 @@ POWER = 1.0
 _SCALES = {"classes": 1.5, "examples": 2.0, "positives": 1.5, "gini": 0.2, "dim": 1.5}
 _OTHER_METRIC, _OTHER_KIND = 0.6, 0.8
 _FAR_WEIGHT = 0.3  # of the least similar task: rates and losses behave alike on most
-_BEYOND = 0.5  # what a curve counts for with each doubling of steps beyond its end
+_BEYOND = 0.5  # what a curve counts for with each doubling of steps beyond its ends
+_FEW_LOSSES = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ class StoredTask:
         shown = [p for p in profiles if p.curve]
         scores = [np.array([metric.score(point.value) for point in p.curve]) for p in shown]
         self.level = max((float(s[-1]) for s in scores), default=0.0)
+        n_losses = len({p.candidate.loss for p in shown})
+        self.breadth = n_losses / (n_losses + _FEW_LOSSES)
+        """What it counts for: the best of few losses need not be near the best of all."""
         self.kin = [Kin.of(p.candidate) for p in shown]
         self.ids = {k: p.id for k, p in zip(self.kin, shown, strict=True) if p.id}
         if self.is_usable:
@@ -148,9 +152,13 @@ def knot_weights(log2_steps: Array) -> Array:
 
 
 def _counts(profile: Profile) -> Array:
-    """What its curve counts for at each knot: all up to its end, less beyond."""
-    end = math.log2(max(1.0, profile.final_examples / profile.batch_size))
-    return _BEYOND ** np.maximum(KNOTS - end - 0.5, 0.0)
+    """What its curve counts for at each knot: all from its first to its last point, less beyond."""
+    first, last = (
+        math.log2(max(1.0, n / profile.batch_size))
+        for n in (profile.curve[0].examples, profile.final_examples)
+    )
+    outside = np.maximum(np.maximum(KNOTS - last - 0.5, first - 1.5 - KNOTS), 0.0)
+    return _BEYOND**outside
 
 
 def _weighted(values: Array, counts: Array) -> Array:

@@ -109,6 +109,8 @@ class Belief:
         """Counts of examples: those measured, then log-spaced ones to the horizon."""
         known = [p.examples for p in self.profile.curve] if self.profile else []
         known = [float(n) for n in known if n < self.horizon_examples]
+        if self.examples >= self.horizon_examples:
+            return np.array([*known, float(self.horizon_examples)])
         start = known[-1] if known else _SHORTEST_SHARE * self.horizon_examples
         ahead = np.geomspace(max(1.0, start), self.horizon_examples, _N_CURVE_POINTS)
         return np.unique(np.concatenate([known, ahead]))
@@ -215,13 +217,14 @@ def _at_horizon(known: list[Belief], forecast: Forecast) -> list[Belief]:
     sds = forecast.spread(who, ends)
     shares = np.geomspace(_SHORTEST_SHARE, 1.0, _N_CURVE_POINTS)
     paths = forecast.paths(who, ends[:, None] * shares)
+    any_measured = any(b.is_measured for b in known)
     found: list[Belief] = []
     for belief, path, sd in zip(known, paths, sds, strict=True):
         if belief.mean is None:
             reached = shares[int(np.argmax(path >= _REACHED * path[-1]))]
             belief = replace(
                 belief,
-                level="measured" if belief.is_measured else "prior",
+                level="measured" if any_measured else "prior",
                 mean=float(path[-1]),
                 sd=float(sd),
                 train_examples=max(1, round(float(reached) * belief.horizon_examples)),

@@ -119,6 +119,11 @@ def warnings(
         )
     if best.level != "measured":
         found.append(f"Nothing was measured on this task: the answer rests on {best.level} alone.")
+    elif not best.is_measured:
+        found.append(
+            f"{best.candidate.loss} with these settings was not trained here: what others showed, "
+            f"here and on stored tasks, speaks for it."
+        )
     if best.mean is not None and not has_baseline:
         found.append(f"The baseline {task.baseline.loss} took no part, so its gain is unknown.")
     return tuple(found)

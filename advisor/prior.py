@@ -19,6 +19,7 @@ from advisor.task import Task, TaskStatistics
 
 _LOSS_SHRINK, _SETTINGS_SHRINK = 0.3, 0.3
 _LEVEL_SD, _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD = 0.7, math.log(0.2), 1.2
+_LEVEL_POWER = 4  # of the similarity: levels are alike on the most similar tasks only
 _TASKS_TO_LEARN_FROM = 3
 
 # Without enough stored tasks: a slow rise, and standard deviations around it at log2 steps.
@@ -121,7 +122,7 @@ def general_prior(n_candidates: int) -> Prior:
 
 def expected(kin: Sequence[Kin], asked: Traits, stored: Sequence[StoredTask]) -> Array:
     """[candidates, KNOTS]: what all share, what the loss adds and what the settings add."""
-    similar = [s.traits.similarity(asked) for s in stored]
+    similar = [s.breadth * s.traits.similarity(asked) for s in stored]
 
     def pooled(key: object, shrink: float) -> Array:
         total, count = np.zeros(len(KNOTS)), np.full(len(KNOTS), shrink)
@@ -180,7 +181,7 @@ def _line(points: tuple[tuple[float, float], ...]) -> Array:
 def _level(asked: Traits, stored: Sequence[StoredTask]) -> tuple[float, float]:
     """log of the best score to be expected, by tasks of the same metric, and its spread."""
     logs = np.array([math.log(s.level) for s in stored])
-    weights = np.array([s.traits.similarity(asked) for s in stored])
+    weights = np.array([s.traits.similarity(asked) for s in stored]) ** _LEVEL_POWER
     mean = float(np.average(logs, weights=weights))
     spread = float(np.average((logs - mean) ** 2, weights=weights)) ** 0.5
     return mean, math.hypot(spread, _LEVEL_SD * (1.05 - float(weights.max())))

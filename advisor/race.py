@@ -167,7 +167,9 @@ class Race:
         running = self._contenders()
         if running:
             mean, sd = self._at_horizon(running)
-            beaten = mean + _BEATEN_BY_SD * sd < mean.max()
+            is_shown = np.array([c.index in self._curves for c in running])
+            best = mean[is_shown].max(initial=0.0)
+            beaten = mean + _BEATEN_BY_SD * sd < best
             out |= {self._key(c) for c, is_beaten in zip(running, beaten, strict=True) if is_beaten}
         return tuple(p.trial for key in out for p in self._trials.get(key, ()))
 
@@ -215,13 +217,20 @@ class Race:
         forecast = self._forecast_now()
         return forecast.mean(who, ends), forecast.level * forecast.share_sd(who, ends)
 
-    def _first_leg(
-        self, free: Sequence[Contender], seconds_left: float, whole: bool
-    ) -> Leg | None:
-        """What stored tasks favour is trained first: it is the measure of all others."""
-        if self._profiles or self._leased or not self._prior.is_founded:
+    def _first_leg(self, free: Sequence[Contender], seconds_left: float, whole: bool) -> Leg | None:
+        """What stored tasks favour is trained first: it is the measure of all others.
+
+        Where nobody has timed a step, the shortest leg of it: how long may it take?
+        """
+        if self._profiles or self._leased or not free:
             return None
-        return self._leader_leg(free, min(seconds_left, self._first_seconds), whole)
+        leader = free[int(self._at_horizon(free)[0].argmax())]
+        found = options([leader], self._max_seeds, whole)
+        if self._start[self._key(leader)].cost.at_worst > 1.0:
+            return self._fitting(found[0], seconds_left, whole, at_worst=1.0)
+        if not self._prior.is_founded:
+            return None
+        return self._fitting(found[-1], min(seconds_left, self._first_seconds), whole)
 
     def _first_look(
         self, free: Sequence[Contender], seconds_left: float, whole: bool
@@ -280,25 +289,24 @@ class Race:
             return None
         return self._fitting(found[-1], seconds_left, whole)
 
-    def _fitting(self, option: Option, seconds_left: float, whole: bool) -> Leg | None:
+    def _fitting(
+        self, option: Option, seconds_left: float, whole: bool, at_worst: float | None = None
+    ) -> Leg | None:
         """The option's leg, cut at the last checkpoint that fits; half a further seed is none.
 
-        A leg whose steps nobody has timed is a look, and fits only if it does so at the worst; a
-        whole trial is worth that it may take longer.
+        A leg whose steps nobody has timed fits only if it does so `at_worst` times as long as
+        expected; a whole trial is worth that it may take longer.
         """
         key = self._key(option.contender)
         candidate, pace = self._start[key].candidate, self._pace[key]
         trial = Trial(candidate=candidate, seed=self._seed + option.seed_index)
         leg = pace.leg(trial, option.from_examples, option.until_examples)
-        at_worst = 1.0 if whole else self._start[key].cost.at_worst
-        allowed = seconds_left
-        if at_worst > 1.0:
-            allowed = min(self._look_seconds, seconds_left / at_worst)
-        if self._leg_seconds(leg) <= allowed:
+        factor = 1.0 if whole else at_worst or self._start[key].cost.at_worst
+        if factor * self._leg_seconds(leg) <= seconds_left:
             return leg
         for n in range(0 if option.seed_index else len(leg.checkpoints) - 1, 0, -1):
             shorter = leg.model_copy(update={"checkpoints": leg.checkpoints[:n]})
-            if self._leg_seconds(shorter) <= allowed:
+            if factor * self._leg_seconds(shorter) <= seconds_left:
                 return leg if whole else shorter
         return None
 

@@ -43,7 +43,7 @@ def _short(site: Site) -> Task:
 
 def test_an_answer_comes_as_the_value_that_was_stored(served: Site, advisor: AdvisorClient) -> None:
     answer = advisor.recommend(served.task())
-    assert answer.evidence_level in ("theory", "measured")
+    assert answer.evidence_level in ("prior", "measured")
     assert advisor.recommendation(str(answer.id)) == answer
     assert advisor.recommend(answer.task).loss == answer.loss
 
