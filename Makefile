@@ -65,6 +65,7 @@ bench: $(VENV)/runtime.stamp  ## Time losses and reading, train every setting to
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
 	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \
 		--data $(or $(DATA),artifacts) $(if $(DATA),,--only ml100k)
+	$(BIN)/python -m benchmarks.regret --json artifacts/regret.json
 	$(BIN)/python -m benchmarks.confirm --data $(or $(DATA),artifacts) \
 		$(if $(DATA),,--only ml100k) --json artifacts/confirm.json
 

@@ -38,7 +38,11 @@ class Pace:
     @property
     def whole_horizon(self) -> int:
         """Examples at the horizon, in whole batches."""
-        return max(1, -(-self.horizon_examples // self.batch_size)) * self.batch_size
+        return self.whole(self.horizon_examples)
+
+    def whole(self, examples: float) -> int:
+        """At least so many examples, in whole batches."""
+        return max(1, -(-int(examples) // self.batch_size)) * self.batch_size
 
     def leg(self, trial: Trial, start: int, until: int) -> Leg:
         """A leg with the curve's own checkpoints on the way."""

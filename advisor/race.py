@@ -38,6 +38,7 @@ _GAIN_AT_LEAST = 1e-5  # as a share of the best: below this nothing is worth its
 _STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
 _FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
+_FIRST_STRETCH = 1 / 2  # of the horizon, at most, in a first leg
 _LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
 
 
@@ -116,6 +117,7 @@ class Race:
             or self._leader_leg(free, seconds_left, whole)
         )
         if leg is not None:
+            leg = leg if whole else self._stretch(leg)
             self.lease(leg)
         return leg
 
@@ -288,6 +290,17 @@ class Race:
         if leader.is_at_horizon or not found:
             return None
         return self._fitting(found[-1], seconds_left, whole)
+
+    def _stretch(self, leg: Leg) -> Leg:
+        """At most as much again as is trained: a leg tells something, and is lost if it is cut off.
+
+        A further seed is one leg: nothing in the middle of it would end it.
+        """
+        pace = self._pace[leg.trial.candidate.key]
+        until = pace.whole(max(2 * leg.from_examples, _FIRST_STRETCH * pace.horizon_examples))
+        if leg.trial.seed != self._seed or until >= leg.until_examples:
+            return leg
+        return pace.leg(leg.trial, leg.from_examples, until)
 
     def _fitting(
         self, option: Option, seconds_left: float, whole: bool, at_worst: float | None = None

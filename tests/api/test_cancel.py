@@ -34,7 +34,7 @@ def test_a_queued_calibration_is_answered_at_once_and_never_runs(served: Site) -
     answer = served.http.post(f"/v1/calibrations/{queued}:cancel").json()
     assert answer["status"] == "cancelled"
     best = served.http.get(f"/v1/recommendations/{answer['recommendation_id']}").json()
-    assert best["evidence_level"] == "theory"
+    assert best["evidence_level"] == "prior"
     assert best["calibration_id"] == queued
     served.http.post(f"/v1/calibrations/{running}:cancel")
     assert served.ended(running)["status"] == "cancelled"

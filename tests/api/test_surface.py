@@ -95,7 +95,7 @@ def test_a_recommendation_is_answered_at_once_and_kept(served: Site) -> None:
     assert answer.status_code == 201
     body = answer.json()
     assert answer.headers["location"] == f"/v1/recommendations/{body['id']}"
-    assert body["evidence_level"] == "theory"
+    assert body["evidence_level"] == "prior"
     assert body["task"]["data"]["path"] == "orders.csv"
     assert abs(sum(ranked["p_best"] for ranked in body["ranking"]) - 1) < 1e-6
     assert Recommendation.model_validate(body).loss in catalogue()

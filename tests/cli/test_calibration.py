@@ -133,10 +133,10 @@ def test_profiles_go_to_a_parquet_file(shop: Calibrated) -> None:
     assert max(map(len, frame["curve_values"].to_list())) > 0
 
 
-def test_nothing_known_is_answered_by_theory(tmp_path: Path) -> None:
+def test_a_task_never_seen_is_answered_by_what_comes_with_the_program(tmp_path: Path) -> None:
     write_interactions(tmp_path / "orders.csv", n_users=50)
     answer = _answer(run(tmp_path, "recommend", _task(tmp_path), "--json"))
-    assert (answer.evidence_level, answer.verdict) == ("theory", "not_enough_evidence")
+    assert (answer.evidence_level, answer.verdict) == ("prior", "not_enough_evidence")
 
 
 def test_an_interrupt_stops_the_race_and_answers(interrupted: Calibrated) -> None:
