@@ -130,11 +130,12 @@ class Child:
 
 
 @pytest.mark.parametrize(
-    ("died_of", "outcome", "says"),
+    ("died_of", "seconds", "outcome", "says"),
     [
-        ("timed_out", "cancelled", "the budget ended"),
-        ("failed", "failed", "died"),
-        ("out_of_memory", "out_of_memory", "died"),
+        ("timed_out", 0, "cancelled", "the budget ended"),
+        ("timed_out", 60, "timed_out", "died"),  # above the limit of a leg, its budget not over
+        ("failed", 60, "failed", "died"),
+        ("out_of_memory", 60, "out_of_memory", "died"),
     ],
 )
 def test_a_leg_that_was_not_saved_keeps_no_measurement(
@@ -143,12 +144,13 @@ def test_a_leg_that_was_not_saved_keeps_no_measurement(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     died_of: Outcome,
+    seconds: float,
     outcome: str,
     says: str,
 ) -> None:
     child = Child(ChildFailedError(died_of, "died"))
     monkeypatch.setattr("profiler.leg_in_child.in_child", child)
-    report = run(prepared, leg(prepared, 1024, start=256), fresh(workspace, tmp_path))
+    report = run(prepared, leg(prepared, 1024, start=256), fresh(workspace, tmp_path), seconds)
     assert (report.outcome, report.examples, report.measurements) == (outcome, 256, ())
     assert says in (report.detail or "")
 
