@@ -23,8 +23,6 @@ Array = npt.NDArray[np.float64]
 
 KNOTS = np.arange(0.0, 25.0)
 """log2 of training steps: where curves are kept; between two they are straight."""
-POWER = 1.0
-"""Of a share of the best, as curves are kept and forecast."""
 
 # One step of these in the logarithm (or the Gini index) lowers a task's similarity to e^-1/2.
 _SCALES = {"classes": 1.5, "examples": 2.0, "positives": 1.5, "gini": 0.2, "dim": 1.5}
@@ -138,7 +136,7 @@ class StoredTask:
 
     def _at_knots(self, profile: Profile, scores: Array) -> Array:
         log2_steps = [math.log2(max(1.0, p.examples / profile.batch_size)) for p in profile.curve]
-        return np.interp(KNOTS, log2_steps, (scores / self.level) ** POWER)
+        return np.interp(KNOTS, log2_steps, scores / self.level)
 
 
 def knot_weights(log2_steps: Array) -> Array:

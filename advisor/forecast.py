@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.bank import EFFECTS, KNOTS, POWER, Kin, knot_weights
+from advisor.bank import EFFECTS, KNOTS, Kin, knot_weights
 from advisor.evidence import Candidate
 from advisor.prior import Prior
 
@@ -30,7 +30,8 @@ METRIC_MAX = 1.0  # of every metric there is
 _REMEMBERED_STEPS = 3.0  # log2 of the steps over which a deviation is forgotten
 _READ_BACK = tuple(2.0**-i for i in range(7))  # of a curve's length: where others may end
 _LEVELS, _LEVELS_WITHIN_SD = 41, 3.0
-_LEAST_SHARE = 1e-3
+_TEMPER = 0.5  # of what points say of the level: they agree more than their covariance says
+_LEAST_SHARE, _LEAST_SCORE = 1e-3, 1e-6  # nothing that was trained is expected to be worth 0
 _FAR_BEHIND, _APART_SD = 0.5, 0.3  # of the best at the same steps; of the level
 _JITTER = 1e-9
 _TOLERANCE = 1.0001
@@ -71,10 +72,8 @@ class Forecast:
         who, log2_steps, scores, noise = _points(curves)
         self._who, self._weights = who, knot_weights(log2_steps)
         covariance = self._between(who, self._weights, who, self._weights)
-        top = scores.max(initial=0.0) or 1.0
-        covariance[np.diag_indices_from(covariance)] += (
-            noise * POWER * (scores / top) ** POWER
-        ) ** 2 + _JITTER
+        top = scores.max(initial=_LEAST_SCORE)
+        covariance[np.diag_indices_from(covariance)] += (noise * scores / top) ** 2 + _JITTER
         # Of some hundred points at most, so the inverse of the factor is cheap and exact enough.
         self._whiten: Array = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float64)
         self._levels, self._weight_of_level, self._pulls = self._weighed(scores)
@@ -159,13 +158,12 @@ class Forecast:
             return levels, weights / weights.sum(), np.zeros((_LEVELS, 0))
         top = float(scores.max())
         levels = np.geomspace(0.7 * top, 20.0 * top, 4 * _LEVELS)
-        shares = (scores / levels[:, None]) ** POWER
+        shares = scores / levels[:, None]
         white = (shares - self._expected(self._who, self._weights)) @ self._whiten.T
-        log_weight = (
-            -0.5 * (white**2).sum(1) * _TEMPER
-            - 0.5 * ((np.log(levels) - prior.level) / prior.level_sd) ** 2
-        )
-        log_weight -= POWER * _TEMPER * len(scores) * np.log(levels)
+        # The density of the scores, not of the shares: hence the logarithm of the level.
+        of_points = -0.5 * (white**2).sum(1) - len(scores) * np.log(levels)
+        of_prior = -0.5 * ((np.log(levels) - prior.level) / prior.level_sd) ** 2
+        log_weight = _TEMPER * of_points + of_prior
         weights = np.exp(log_weight - log_weight.max())
         keep = weights > 1e-4
         weights = weights[keep] / weights[keep].sum()
@@ -208,12 +206,9 @@ class Forecast:
         return self._whiten @ self._between(self._who, self._weights, who, weights)
 
 
-_TEMPER = 0.5  # points of one task agree more than their covariance says
-
-
 def _scores(shares: Array, levels: Array) -> Array:
     """What shares of a level are as scores."""
-    return np.minimum(levels * np.maximum(shares, _LEAST_SHARE) ** (1 / POWER), METRIC_MAX)
+    return np.minimum(levels * np.maximum(shares, _LEAST_SHARE), METRIC_MAX)
 
 
 def _apart(curves: dict[int, Curve], n_candidates: int) -> Array:
@@ -243,7 +238,7 @@ def _points(curves: dict[int, Curve]) -> tuple[Indices, Array, Array, Array]:
                 break
             who.append(index)
             log2_steps.append(math.log2(max(1.0, steps)))
-            scores.append(float(curve.at(steps)))
+            scores.append(max(float(curve.at(steps)), _LEAST_SCORE))
             noise.append(SEED_SD / math.sqrt(curve.n_seeds))
     return (
         np.array(who, dtype=np.int64),

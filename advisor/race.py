@@ -324,8 +324,11 @@ class Race:
         return None
 
     def _leg_seconds(self, leg: Leg) -> float:
-        """Expected wall-clock of a leg, by its pace and by how far legs ran over that so far."""
-        over = min(4.0, max(0.5, self._wall_seconds / self._expected_seconds))
+        """Expected wall-clock of a leg, by its pace and by how far legs ran over that so far.
+
+        That other legs were faster than their price says nothing of this one, whose seconds count.
+        """
+        over = min(4.0, max(1.0, self._wall_seconds / self._expected_seconds))
         return over * self._pace[leg.trial.candidate.key].leg_seconds(leg)
 
     def _profile(self, start: Belief, group: Sequence[_Progress]) -> Profile:

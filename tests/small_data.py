@@ -12,8 +12,8 @@ _SIX = ("bpr", "negative_sampling", "rg2", "sampled_softmax", "softmax", "sparse
 
 
 def six_losses() -> dict[str, Any]:
-    """Settled after about 40 legs."""
-    return at_one_setting(*_SIX)
+    """At all their settings: settled after about 50 legs."""
+    return {"include": list(_SIX)}
 
 
 def at_one_setting(*losses: str) -> dict[str, Any]:

@@ -96,8 +96,7 @@ def _load(file: Path) -> object:
     if len(raw) > _MAX_TASK_BYTES:
         raise TaskInvalidError(f"{file}: is larger than 1 MiB; a task is a short YAML file")
     try:
-        # The loader below is yaml's safe one; it makes plain values only.
-        return yaml.load(raw.decode("utf-8-sig"), Loader=_TaskLoader)  # noqa: S506
+        return yaml.load(raw.decode("utf-8-sig"), Loader=_TaskLoader)  # noqa: S506 - a SafeLoader
     except UnicodeDecodeError:
         raise TaskInvalidError(f"{file}: is not text in UTF-8") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -27,7 +27,7 @@ def ask_trial(
     calibration_id: Id,
     service: TheService,
     tenant: Tenant,
-    asking: Annotated[Asking, Body()] = Asking(),  # noqa: B008 - frozen
+    asking: Annotated[Asking, Body()] = Asking(),  # noqa: B008 - frozen, so shared safely
     idempotency_key: Key = None,
 ) -> Asked:
     """Lease the next leg of a calibration whose `executor` is `external`."""

@@ -126,7 +126,7 @@ class Site:
         upgrade_database(Settings(data_dir=self.data_dir, database_url=self.database_url))
 
     def task(self, **changes: Any) -> dict[str, Any]:
-        """A task of the site: six losses at one setting each, settled after about 40 legs."""
+        """A task of the site: six losses, settled after about 50 legs."""
         fields = {
             "name": "shop",
             "data": {"path": "orders.csv"},

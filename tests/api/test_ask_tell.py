@@ -210,7 +210,7 @@ def test_the_budget_is_of_the_seconds_that_trainers_told(fast: Client) -> None:
     id_ = opened(fast, budget_seconds=3)
     ended = train_on(fast, id_)
     calibration = fast.get(f"/v1/calibrations/{id_}").json()
-    assert 1 < calibration["spent_seconds"] < 6  # steps that nobody has timed yet
+    assert 1 < calibration["spent_seconds"] < 4
     answer = fast.get(f"/v1/recommendations/{ended.recommendation_id}").json()
     assert answer["elapsed_seconds"] == calibration["spent_seconds"]
 

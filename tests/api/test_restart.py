@@ -44,7 +44,7 @@ def _check_went_on(
 def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site) -> None:
     server = own_site.serve()
     calibration_id = own_site.calibrate(BUDGET_SECONDS)
-    kills_at, told_before = (1, 2, 4), dict[str, Any]()
+    kills_at, told_before = (3, 5, 8), dict[str, Any]()
     for n_told in kills_at:
         own_site.told(calibration_id, at_least=n_told)
         server.kill()

@@ -49,11 +49,11 @@ def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> 
 def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) -> None:
     first = _worker(shared_site, "cpu0")
     calibration_id = shared_site.calibrate()
-    shared_site.told(calibration_id, at_least=1)
+    shared_site.told(calibration_id, at_least=3)
     first.process.send_signal(signal.SIGSTOP)
     second = _worker(shared_site, "cpu1")
     n_told = len(shared_site.legs())
-    eventually(lambda: len(shared_site.legs()) > n_told)
+    eventually(lambda: len(shared_site.legs()) > n_told + 2)
     first.process.send_signal(signal.SIGCONT)
     ended = shared_site.ended(calibration_id)
     assert ended["status"] == "succeeded", ended

@@ -11,7 +11,7 @@ from advisor.recommendation import ForecastPoint, Recommendation
 from api.report import render_report
 
 mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
-from advisor.automl.mlflow import log_recommendation  # noqa: E402
+from advisor.automl.mlflow import log_recommendation  # noqa: E402 - after the skip
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 

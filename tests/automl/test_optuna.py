@@ -11,7 +11,7 @@ from advisor.catalogue import known_loss
 from advisor.recommendation import Recommendation
 
 optuna = pytest.importorskip("optuna", reason="the extra optuna is not installed")
-from advisor.automl.optuna import HorizonPruner, directions, enqueue, suggest  # noqa: E402
+from advisor.automl.optuna import HorizonPruner, directions, enqueue, suggest  # noqa: E402 - after the skip
 
 N_CLASSES = 300
 
