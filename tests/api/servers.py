@@ -138,7 +138,7 @@ class Site:
         }
         return fields | changes
 
-    def calibrate(self, budget_seconds: float = 15, **changes: Any) -> str:
+    def calibrate(self, budget_seconds: float = 60, **changes: Any) -> str:
         """Ask for a calibration; returns its id."""
         body = {"task": self.task(**changes), "budget_seconds": budget_seconds}
         answer = self.http.post("/v1/calibrations", json=body)

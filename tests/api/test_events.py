@@ -17,6 +17,7 @@ from store.engine import open_store
 from tests.api.servers import Site, site
 from tests.api.streams import events_of
 from tests.databases import postgresql_database, sqlite_url
+from tests.small_data import at_one_setting
 from tests.store.examples import a_candidate, a_leg, a_report, prepared_calibration
 
 N_LISTENERS = 200
@@ -34,9 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def _short_calibration(site: Site) -> str:
     """One setting of one loss, settled long before the budget ends."""
-    settings = site.task()["losses"]["settings"]
-    losses = {"include": ["bpr"], "settings": {"bpr": settings["bpr"]}}
-    return site.calibrate(60, losses=losses, horizon={"epochs": 1})
+    return site.calibrate(60, losses=at_one_setting("bpr"), horizon={"epochs": 1})
 
 
 def _check_story(site: Site, calibration_id: str, events: list[NumberedEvent]) -> None:
