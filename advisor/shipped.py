@@ -23,6 +23,11 @@ def shipped_profiles() -> tuple[Profile, ...]:
     return TypeAdapter(tuple[Profile, ...]).validate_json(gzip.decompress(packed))
 
 
+def shipped_profile(id: str) -> Profile | None:
+    """The shipped profile of this id, as answers name it; None if there is none."""
+    return next((p for p in shipped_profiles() if p.id == id), None)
+
+
 @lru_cache(maxsize=1)
 def shipped_bank() -> Bank:
     """The bank of the shipped profiles."""

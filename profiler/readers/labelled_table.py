@@ -135,7 +135,7 @@ def _as_floats(column: "pl.Series", rows: "pl.Series", name: str, where: str) ->
     bad = (floats.is_null() & column.is_not_null()).arg_true()
     if len(bad):
         raise DataInvalidError(
-            f"column {name!r} of {where} holds {column[bad[0]]!r} in row {rows[bad[0]]}, "
-            f"which is no number"
+            f"column {name!r} of {where} holds {column[bad[0]]!r} in row {rows[bad[0]]} "
+            "(counted from 0), which is no number"
         )
     return floats.fill_null(float("nan")).to_numpy()

@@ -90,6 +90,14 @@ def test_the_service_is_alive_and_ready(served: Site) -> None:
     assert served.http.get("/readyz").json() == {"status": "ok"}
 
 
+def test_every_profile_that_an_answer_rests_on_can_be_looked_at(served: Site) -> None:
+    body = served.http.post("/v1/recommendations", json={"task": served.task()}).json()
+    ids = {id_ for ranked in body["ranking"] for id_ in ranked["profile_ids"]}
+    assert any(id_.startswith("shipped-") for id_ in ids)
+    for id_ in sorted(ids)[:5]:
+        assert served.http.get(f"/v1/profiles/{id_}").json()["id"] == id_
+
+
 def test_a_recommendation_is_answered_at_once_and_kept(served: Site) -> None:
     answer = served.http.post("/v1/recommendations", json={"task": served.task()})
     assert answer.status_code == 201

@@ -36,8 +36,14 @@ def replaced(row: int, label: float) -> np.ndarray:
 
 
 ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
-    "nan": ({"X": with_value(np.nan), "y": Y}, "feature 3 of .* is missing or nan in row 17;"),
-    "infinity": ({"X": with_value(np.inf), "y": Y}, "feature 3 of .* is infinite in row 17;"),
+    "nan": (
+        {"X": with_value(np.nan), "y": Y},
+        "feature 3 of .* is missing or nan in row 17 .counted from 0.;",
+    ),
+    "infinity": (
+        {"X": with_value(np.inf), "y": Y},
+        "feature 3 of .* is infinite in row 17 .counted from 0.;",
+    ),
     "negative label": ({"X": X, "y": replaced(5, -1)}, "row 5 of .* has the label -1; number the"),
     "fraction": ({"X": X, "y": replaced(9, 0.5)}, "row 9 of .* has the label 0.5; number the cl"),
     "infinite label": ({"X": X, "y": replaced(9, np.inf)}, "row 9 of .* has the label inf;"),
@@ -149,10 +155,22 @@ def test_svmlight_text_that_cannot_be_used_is_refused(
 
 
 TABLES: dict[str, tuple[str, str]] = {
-    "word": ("a,label\n" + "1,x\n" * 2000 + "one,y\n", "column 'a' .* holds 'one' in row 2000, wh"),
-    "hole": ("a,b,label\n1,2,x\n3,,y\n", "column 'b' of .* is missing or nan in row 1; fill"),
-    "hole after a drop": ("a,label\n1,\n,x\n2,y\n", "column 'a' of .* missing or nan in row 1;"),
-    "infinite": ("a,label\n1,x\ninf,y\n", "column 'a' of .* is infinite in row 1; fill it in"),
+    "word": (
+        "a,label\n" + "1,x\n" * 2000 + "one,y\n",
+        "column 'a' .* holds 'one' in row 2000 .counted from 0., wh",
+    ),
+    "hole": (
+        "a,b,label\n1,2,x\n3,,y\n",
+        "column 'b' of .* is missing or nan in row 1 .counted from 0.; fill",
+    ),
+    "hole after a drop": (
+        "a,label\n1,\n,x\n2,y\n",
+        "column 'a' of .* missing or nan in row 1 .counted from 0.;",
+    ),
+    "infinite": (
+        "a,label\n1,x\ninf,y\n",
+        "column 'a' of .* is infinite in row 1 .counted from 0.; fill it in",
+    ),
     "no features": ("name,label\nx,1\ny,2\n", "has no column of numbers beside the label, no text"),
     "no label": (
         "a,b\n1,2\n",
