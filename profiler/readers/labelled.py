@@ -138,5 +138,6 @@ def csr(indices: NDArray[Any], indptr: NDArray[Any], n_columns: int) -> CsrMatri
 def _refuse(name: str, row: int, value: Any, where: str) -> None:
     what = "missing or nan" if np.isnan(value) else "infinite"
     raise DataInvalidError(
-        f"{name} of {where} is {what} in row {row} (counted from 0); fill it in or leave the row out"
+        f"{name} of {where} is {what} in row {row} (counted from 0); "
+        "fill it in or leave the row out"
     )
