@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tests.api.servers import Site, site
 from tests.databases import postgresql_database, sqlite_url
+from tests.small_data import at_one_setting
 
 pytestmark = pytest.mark.slow
 
@@ -52,8 +53,7 @@ def _used(here: Site) -> tuple[dict[str, object], str]:
     """An answer that was given, and the id of a calibration that waits."""
     here.serve(ADVISOR_RUNS_CALIBRATIONS="false")
     answer = here.http.post("/v1/recommendations", json={"task": here.task()}).json()
-    one = {"include": ["bpr"], "settings": {"bpr": here.task()["losses"]["settings"]["bpr"]}}
-    return answer, here.calibrate(10, losses=one)  # settled long before
+    return answer, here.calibrate(10, losses=at_one_setting("bpr"))  # settled long before
 
 
 def _goes_on(restored: Site, answer: dict[str, object], waiting: str) -> None:

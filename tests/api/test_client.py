@@ -18,6 +18,7 @@ from api.client import AdvisorClient, NoAnswerError, ServiceError, ServiceUnreac
 from tests.api import trainers
 from tests.api.servers import Site, site
 from tests.databases import sqlite_url
+from tests.small_data import at_one_setting
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,7 @@ def advisor(served: Site) -> Iterator[AdvisorClient]:
 
 
 def _short(site: Site) -> Task:
-    settings = site.task()["losses"]["settings"]
-    names = ("bpr", "softmax")
-    losses = {"include": names, "settings": {name: settings[name] for name in names}}
-    return Task.model_validate(site.task(losses=losses))
+    return Task.model_validate(site.task(losses=at_one_setting("bpr", "softmax")))
 
 
 def test_an_answer_comes_as_the_value_that_was_stored(served: Site, advisor: AdvisorClient) -> None:
