@@ -1,0 +1,133 @@
+// A chart: a title, how to read it, the drawing, and the same numbers as a table.
+//
+//   const curves = chart({ title: "ndcg@20 against seconds", controls: [aSwitch] });
+//   main.append(curves.element);
+//   curves.update({ reading, traces, layout, columns, rows });
+//
+// `traces()` and `layout()` are called anew at every drawing, so that they may ask styleOf for the
+// colours of the scheme; `rows()` only while the table is open. Drawn once a frame at most, when
+// the element is on the page, and again when its width or the scheme changes.
+
+import { fill, freshId, h, table } from "./dom.js";
+import { plotly } from "./plotly.js";
+
+const NARROW_PIXELS = 640;
+const HEIGHT = 460;
+const HEIGHT_NARROW = 480;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** `{element, plot, update(figure)}`; `plot` is the drawing itself, `level` that of the heading. */
+export function chart({ title, level = 2, controls = [], onDrawn }) {
+  const name = freshId("chart");
+  const heading = h(`h${level}`, { id: name }, title);
+  const reading = h("p", { class: "note" });
+  const plot = h("div", { class: "chart", role: "img", "aria-labelledby": name });
+  const numbers = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}: the numbers` });
+  const details = h("details", { ontoggle: () => tabulate() }, h("summary", null, "The numbers"), numbers);
+  const element = h(
+    "section",
+    { class: "charted" },
+    h("div", { class: "title" }, heading, controls),
+    reading,
+    plot,
+    details,
+  );
+  let figure = null;
+  let isDue = false;
+
+  const tabulate = () => {
+    if (details.open && figure) fill(numbers, table(title, figure.columns, figure.rows()));
+  };
+  const draw = async () => {
+    const width = plot.clientWidth;
+    if (!figure || !width) return; // the observer calls when it is on the page
+    try {
+      const library = await plotly();
+      const layout = themed(figure.layout(width < NARROW_PIXELS), plot, width);
+      await library.react(plot, figure.traces(width < NARROW_PIXELS), layout, { displayModeBar: false });
+      onDrawn?.(plot);
+    } catch (error) {
+      fill(plot, h("p", { class: "note" }, `The chart cannot be drawn: ${error.message}. Its numbers are below.`));
+    }
+  };
+  const ask = () => {
+    if (isDue) return;
+    isDue = true;
+    requestAnimationFrame(() => {
+      isDue = false;
+      draw();
+    });
+  };
+  let width = 0;
+  new ResizeObserver(() => {
+    if (plot.clientWidth !== width) ask();
+    width = plot.clientWidth;
+  }).observe(plot);
+  const onScheme = () => (element.isConnected ? ask() : dark.removeEventListener("change", onScheme));
+  dark.addEventListener("change", onScheme);
+
+  return {
+    element,
+    plot,
+    update(changed) {
+      figure = changed;
+      fill(reading, figure.reading);
+      tabulate();
+      ask();
+    },
+  };
+}
+
+/** An axis of powers with 1, 2, 5, 10 ... written out; on a narrow page only the powers of ten. */
+export function logAxis(title, values, isNarrow = false) {
+  const positive = values.filter((value) => value > 0);
+  const low = positive.reduce((least, value) => Math.min(least, value), Infinity);
+  const high = positive.reduce((most, value) => Math.max(most, value), 0);
+  if (!high) return linearAxis(title);
+  const pad = 0.03 * Math.max(Math.log10(high / low), 0.5);
+  const range = [Math.log10(low) - pad, Math.log10(high) + pad];
+  const all = [];
+  for (let power = Math.floor(range[0]); power <= Math.ceil(range[1]); power += 1) {
+    for (const digit of [1, 2, 5]) all.push(Number(`${digit}e${power}`));
+  }
+  const seen = (ticks) => ticks.filter((tick) => range[0] <= Math.log10(tick) && Math.log10(tick) <= range[1]);
+  const powers = seen(all.filter((tick) => tick.toExponential().startsWith("1e")));
+  const isDense = isNarrow || range[1] - range[0] > 5;
+  const ticks = isDense && powers.length > 1 ? powers : seen(all);
+  return {
+    title: { text: title },
+    type: "log",
+    range,
+    tickmode: "array",
+    tickvals: ticks,
+    ticktext: ticks.map((tick) => (tick < 1e4 ? String(tick) : tick.toLocaleString("en-US"))),
+  };
+}
+
+/** An axis from zero. */
+export function linearAxis(title) {
+  return { title: { text: title }, type: "linear", rangemode: "tozero" };
+}
+
+function themed(layout, plot, width) {
+  const style = getComputedStyle(plot);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const line = colour("--line");
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, tickangle: 0 };
+  const isNarrow = width < NARROW_PIXELS;
+  return {
+    height: isNarrow ? HEIGHT_NARROW : HEIGHT,
+    margin: { l: 56, r: 16, t: 16, b: 48 },
+    hovermode: "closest",
+    dragmode: isNarrow ? false : "zoom", // a finger scrolls the page
+    ...layout,
+    width,
+    legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", ...layout.legend },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: colour("--ink"), family: style.fontFamily, size: 13 },
+    hoverlabel: { bgcolor: colour("--panel"), bordercolor: line, font: { color: colour("--ink") } },
+    xaxis: { ...axis, ...layout.xaxis },
+    yaxis: { ...axis, ...layout.yaxis },
+  };
+}
