@@ -42,6 +42,7 @@ from api.routes import (
     tasks,
     trials,
     uploads,
+    web,
     workers,
 )
 from api.routes import metrics as metrics_page
@@ -127,6 +128,7 @@ def create_app(
         samples,
         losses,
         docs,
+        web,
         metrics_page,
         health,
     ):

@@ -12,7 +12,8 @@ from advisor.errors import AdvisorError, KeyInvalidError
 from api.stories.service import LOCAL
 from store.access import Key, Scope
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_FOLDERS = ("/web/",)
 """Served to everyone: nothing there is of any tenant."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="softmax-advisor"'}
 
@@ -49,6 +50,11 @@ NOBODY = Caller("", frozenset())
 """Whoever asks for what is open to everyone."""
 
 
+def is_open(path: str) -> bool:
+    """Whether whatever is there is served to everyone."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+
+
 def key_in(headers: Mapping[str, str]) -> str | None:
     """The key that a request brings, None if it brings none; raises KeyInvalidError."""
     authorization = headers.get("authorization")
@@ -67,7 +73,7 @@ def needs(scope: Scope) -> dict[str, Any]:
 
 def needed_scope(path: str, method: str, extra: Mapping[str, Any] | None) -> Scope | None:
     """The scope that an operation needs; None for one that is open."""
-    if path in OPEN_PATHS:
+    if is_open(path):
         return None
     return (extra or {}).get(_NEEDS) or ("read" if method.upper() in _LOOKING else "calibrate")
 
