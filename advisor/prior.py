@@ -61,10 +61,16 @@ class Bank:
     """The stored tasks that a prior rests on; without any it knows general shapes only."""
 
     def __init__(
-        self, tasks: Sequence[StoredTask] = (), departures: dict[str, Array] | None = None
+        self,
+        tasks: Sequence[StoredTask] = (),
+        departures: dict[str, Array] | None = None,
+        holds: frozenset[str] = frozenset(),
     ) -> None:
-        """`departures` by effect are learnt from the tasks where they are not given."""
-        self.tasks = tuple(tasks)
+        """`departures` by effect are learnt from the tasks where they are not given.
+
+        `holds` are the ids of the profiles that were joined to it.
+        """
+        self.tasks, self.holds = tuple(tasks), holds
         if departures is not None:
             self.departures = departures
 
@@ -78,12 +84,16 @@ class Bank:
         return cls([task for task in stored if task.is_usable])
 
     def joined(self, profiles: Sequence[Profile]) -> "Bank":
-        """The same bank with the tasks of these profiles; how far tasks depart is kept."""
-        if not profiles:
+        """The same bank with the tasks of these profiles; how far tasks depart is kept.
+
+        Those that were joined before are not joined again.
+        """
+        new = [p for p in profiles if p.id not in self.holds]
+        if not new:
             return self
-        more = Bank.of(profiles).tasks
+        more = Bank.of(new).tasks
         kept = self.departures if len(self.tasks) >= _TASKS_TO_LEARN_FROM else None
-        return Bank((*self.tasks, *more), kept)
+        return Bank((*self.tasks, *more), kept, self.holds | {p.id for p in new if p.id})
 
     @cached_property
     def departures(self) -> dict[str, Array]:
@@ -99,16 +109,32 @@ class Bank:
             return general_prior(len(kin))
         asked = Traits(task.kind, task.metric, statistics, task.model.embedding_dim)
         level, level_sd = _level(asked, self.tasks)
-        known = {k.loss for task in self.tasks for k in task.kin}
         return Prior(
-            mean=expected(kin, asked, self.tasks),
+            mean=_expected(kin, _weights(asked, self.tasks), self._parts),
             sd=self.departures,
-            widening=np.array([1.0 if k.loss in known else _UNKNOWN_LOSS for k in kin]),
+            widening=np.array([1.0 if k.loss in self._losses else _UNKNOWN_LOSS for k in kin]),
             level=level,
             level_sd=level_sd,
-            profile_ids=tuple(tuple(s.ids[k] for s in self.tasks if k in s.ids) for k in kin),
+            profile_ids=tuple(tuple(self._ids.get(k, ())) for k in kin),
             is_founded=True,
         )
+
+    @cached_property
+    def _parts(self) -> "_Parts":
+        return _parts_of(self.tasks)
+
+    @cached_property
+    def _losses(self) -> set[str]:
+        return {k.loss for task in self.tasks for k in task.kin}
+
+    @cached_property
+    def _ids(self) -> dict[Kin, list[str]]:
+        """The profiles of each candidate, task by task."""
+        found: dict[Kin, list[str]] = {}
+        for task in self.tasks:
+            for kin, id_ in task.ids.items():
+                found.setdefault(kin, []).append(id_)
+        return found
 
 
 EMPTY_BANK = Bank()
@@ -120,16 +146,32 @@ def general_prior(n_candidates: int) -> Prior:
     return Prior(mean, _blind(), np.ones(n_candidates), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
 
 
-def expected(kin: Sequence[Kin], asked: Traits, stored: Sequence[StoredTask]) -> Array:
+_Parts = dict[object, list[tuple[int, Array, Array]]]
+"""What each task (by its place) knows of a key of `StoredTask.parts`, and what that counts for."""
+
+
+def _parts_of(stored: Sequence[StoredTask]) -> _Parts:
+    found: _Parts = {}
+    for i, task in enumerate(stored):
+        for key, (value, counts) in task.parts.items():
+            found.setdefault(key, []).append((i, value, counts))
+    return found
+
+
+def _weights(asked: Traits, stored: Sequence[StoredTask]) -> list[float]:
+    """What each task counts for: its breadth times its similarity."""
+    return [s.breadth * s.traits.similarity(asked) for s in stored]
+
+
+def _expected(kin: Sequence[Kin], weights: Sequence[float], parts: _Parts) -> Array:
     """[candidates, KNOTS]: what all share, what the loss adds and what the settings add."""
-    similar = [s.breadth * s.traits.similarity(asked) for s in stored]
 
     def pooled(key: object, shrink: float) -> Array:
         total, count = np.zeros(len(KNOTS)), np.full(len(KNOTS), shrink)
-        for task, weight in zip(stored, similar, strict=True):
-            if key in task.parts:
-                value, counts = task.parts[key]
-                total, count = total + weight * counts * value, count + weight * counts
+        for i, value, counts in parts.get(key, ()):
+            weighted = weights[i] * counts
+            total += weighted * value
+            count += weighted
         return total / count
 
     whole = pooled(None, 0.0)
@@ -141,9 +183,11 @@ def _departures(stored: Sequence[StoredTask]) -> dict[str, Array]:
     if len(stored) < _TASKS_TO_LEARN_FROM:
         return _blind()
     found: dict[str, list[Array]] = {effect: [] for effect in EFFECTS}
+    parts = _parts_of(stored)
     for i, task in enumerate(stored):
-        others = [*stored[:i], *stored[i + 1 :]]
-        left = task.values - expected(task.kin, task.traits, others)
+        weights = _weights(task.traits, stored)
+        weights[i] = 0.0
+        left = task.values - _expected(task.kin, weights, parts)
         for effect in EFFECTS:
             groups: dict[object, list[int]] = {}
             for row, k in enumerate(task.kin):

@@ -1,5 +1,6 @@
 """Column types and defaults that mean the same on SQLite and PostgreSQL."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -58,6 +59,17 @@ def _sqlite_now(element: DatabaseNow, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(DatabaseNow, "postgresql")
 def _postgresql_now(element: DatabaseNow, compiler: SQLCompiler, **kw: Any) -> str:
     return "clock_timestamp()"
+
+
+class JsonText(str):
+    """JSON that has been written already: a column takes it as it is."""
+
+    __slots__ = ()
+
+
+def json_text(value: Any) -> str:
+    """What a column of JSON is sent."""
+    return value if isinstance(value, JsonText) else json.dumps(value)
 
 
 # Text JSON, not JSONB: it gives back 1.0 and 1e22 as the floats they were.

@@ -4,7 +4,7 @@ A read sees one state of the data; a write holds SQLite's write lock from its fi
 it waits for others instead of failing at the end.
 """
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
+from store.columns import json_text
 from store.tables import Row
 
 BUSY_SECONDS = 30
+_AT_END = "at the end of the transaction"
 _ALLOWED = "allowed are sqlite:///FILE and postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -37,6 +39,7 @@ def parse_url(url: str) -> sa.URL:
 
 def create_engine(url: sa.URL, *, foreign_keys: bool = True, **options: Any) -> sa.Engine:
     """An engine with our rules for transactions; a SQLite file's folder is made if need be."""
+    options["json_serializer"] = json_text
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True, **options)
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +80,11 @@ def insert_or_update(
         session.execute(statement.on_conflict_do_nothing(index_elements=unique))
 
 
+def at_end(session: Session, work: Callable[[Session], None]) -> None:
+    """Do this once more in the session's transaction, after everything else and before its end."""
+    session.info.setdefault(_AT_END, dict[Any, None]())[work] = None
+
+
 class Database:
     """An engine, and sessions on it that last one call; safe to share between threads."""
 
@@ -95,6 +103,8 @@ class Database:
         """A session that is committed at the end, or rolled back by an exception."""
         with Session(self._writing) as session, session.begin():
             yield session
+            for work in session.info.pop(_AT_END, {}):
+                work(session)
 
     def close(self) -> None:
         """Close all connections."""

@@ -20,6 +20,7 @@ from store.profile_listing import ProfileFilter, ProfileSort, listing_query, pag
 from store.profile_reading import all_profiles, read_profiles, with_curves
 from store.profile_rows import class_bucket, to_device
 from store.profile_writing import write_device, write_profile
+from store.stamps import mark_changed, read_stamp
 from store.tables import CalibrationRow, DeviceRow, ProfilePointRow, ProfileRow, WorkerRow
 
 BUCKETS_EITHER_SIDE = 2
@@ -75,8 +76,9 @@ class EvidenceRepository:
         with self._database.write() as session:
             session.execute(update(ProfileRow).where(*own).values(shared=shared))
             found = read_profiles(session, all_profiles().where(*own))
-        if not found:
-            raise NotFoundError(f"no profile {id!r}")
+            if not found:
+                raise NotFoundError(f"no profile {id!r}")
+            mark_changed(session, tenant, shared=True)
         return found[0]
 
     def mark_bad(self, tenant: str, id: str, *, bad: bool) -> Profile:
@@ -87,6 +89,7 @@ class EvidenceRepository:
         with self._database.write() as session:
             row = _own_row(session, tenant, id)
             row.bad = bad
+            mark_changed(session, tenant, shared=row.shared)
             if row.source == "calibration":
                 (discard if bad else restore)(session, row)
             session.flush()
@@ -98,6 +101,7 @@ class EvidenceRepository:
             row = _own_row(session, tenant, id)
             if row.source == "calibration":
                 discard(session, row)
+            mark_changed(session, tenant, shared=row.shared)
             session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id))
             session.execute(delete(ProfileRow).where(ProfileRow.id == id))
 
@@ -115,6 +119,14 @@ class EvidenceRepository:
         with self._database.read() as session:
             found = read_profiles(session, wanted.limit(checked_limit(limit) + 1))
         return page_of_profiles(found, limit, sort)
+
+    def stamp(self, tenant: str) -> str:
+        """Changes whenever what a prior of this tenant reads does: its own profiles, shared ones.
+
+        Read it before them: what is made of them then may be kept for as long as it stays the same.
+        """
+        with self._database.read() as session:
+            return read_stamp(session, tenant)
 
     def of_task(self, tenant: str, task_fingerprint: str, limit: int = 300) -> list[Profile]:
         """The tenant's own profiles of this very task on any device, newest first."""
@@ -155,9 +167,7 @@ def neighbour_queries(
     """One query per bucket, kind and owner, the nearest bucket first; each walks one index."""
     own = (ProfileRow.tenant == tenant,)
     shared = (ProfileRow.shared.is_(True), ProfileRow.tenant != tenant)
-    middle = class_bucket(n_classes)
-    buckets = range(middle - BUCKETS_EITHER_SIDE, middle + BUCKETS_EITHER_SIDE + 1)
-    for bucket in sorted(buckets, key=lambda b: abs(b - 2 * math.log10(n_classes))):
+    for bucket in nearest_buckets(n_classes):
         for kind in dict.fromkeys(kind_in):
             for owner in (own, shared):
                 yield (
@@ -171,6 +181,16 @@ def neighbour_queries(
                     )
                     .order_by(ProfileRow.created_at.desc())
                 )
+
+
+def nearest_buckets(n_classes: int) -> list[int]:
+    """The buckets that are read for a task of so many classes, the nearest first.
+
+    For tasks where these are the same, the same profiles are read.
+    """
+    middle = class_bucket(n_classes)
+    buckets = range(middle - BUCKETS_EITHER_SIDE, middle + BUCKETS_EITHER_SIDE + 1)
+    return sorted(buckets, key=lambda b: abs(b - 2 * math.log10(n_classes)))
 
 
 def _is_known_to(tenant: str) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from store.columns import new_id, now
 from store.database import insert_or_update
 from store.discards import began_before_discard
 from store.profile_rows import profile_columns
+from store.stamps import mark_changed
 from store.tables import DeviceRow, ProfilePointRow, ProfileRow
 
 _MEASURED = ("tenant", "task_fingerprint", "device_id", "candidate_key", "source")
@@ -30,7 +31,8 @@ def write_profile(session: Session, profile: Profile, calibration_id: str | None
     changed = columns.keys() - {"id", "shared", *_MEASURED}
     insert_or_update(session, ProfileRow, columns, _MEASURED, changed)
     same = [getattr(ProfileRow, name) == columns[name] for name in _MEASURED]
-    id_ = session.scalars(select(ProfileRow.id).where(*same)).one()
+    id_, shared = session.execute(select(ProfileRow.id, ProfileRow.shared).where(*same)).one()
+    mark_changed(session, profile.tenant, shared=shared)
     session.execute(delete(ProfilePointRow).where(ProfilePointRow.profile_id == id_))
     points = [
         {"profile_id": id_, "tenant": profile.tenant, **point.model_dump()}

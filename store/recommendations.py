@@ -8,7 +8,7 @@ from sqlalchemy import select
 from advisor.errors import NotFoundError
 from advisor.recommendation import EvidenceLevel, Recommendation, Verdict
 from advisor.value import Value
-from store.columns import new_id, now
+from store.columns import JsonText, new_id, now
 from store.database import Database, insert_or_update
 from store.page import Page, checked_limit, is_behind, page_of
 from store.tables import LOCAL, RecommendationRow
@@ -58,7 +58,7 @@ class RecommendationRepository:
             evidence_level=saved.evidence_level,
             calibration_id=saved.calibration_id,
             device_id=saved.device_id,
-            body=saved.model_dump(mode="json"),
+            body=JsonText(saved.model_dump_json()),
         )
         with self._database.write() as session:
             insert_or_update(session, RecommendationRow, columns, ("id",), ())

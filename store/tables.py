@@ -325,6 +325,15 @@ class ProfilePointRow(Row):
     value: Mapped[float]
 
 
+class EvidenceStampRow(Row):
+    """Changes with every change of a tenant's profiles; that of tenant `*` with the shared ones."""
+
+    __tablename__ = "evidence_stamps"
+
+    tenant: Mapped[str] = mapped_column(primary_key=True, default=LOCAL)
+    stamp: Mapped[str] = mapped_column(Words(32))
+
+
 class OutcomeRow(Row):
     """What full training with a candidate of an answer gave; the last word of its teller."""
 

@@ -1,6 +1,8 @@
 """The story of a recommendation at once: from theory and stored profiles, nothing is trained."""
 
+import math
 import time
+from dataclasses import replace
 
 from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
@@ -11,7 +13,8 @@ from advisor.recommendation import Recommendation
 from advisor.shipped import shipped_bank
 from advisor.task import Horizon, Task, TaskStatistics, Trade
 from api.stories.read import check_words, read
-from api.stories.service import LOCAL, Service
+from api.stories.service import LOCAL, Evidence, Service
+from store.evidence import nearest_buckets
 
 NEIGHBOURS_MAX = 300
 
@@ -32,22 +35,16 @@ def recommend_now(
     Raises TaskInvalidError, DataInvalidError, UnknownLossError.
     """
     started = time.monotonic()
-    check_words(task)
     device = known_device(service, tenant, device_id)
     prepared = None
     if task.data is not None:
+        check_words(task)
         prepared = read(service, task, tenant).model_copy(update={"device": device})
-    statistics = prepared.statistics if prepared else task.statistics
-    answer = recommend(
-        prepared.task if prepared else task,
-        known_profiles(service, tenant, task, statistics, prepared=prepared),
-        device,
-        prepared=prepared,
-        costs=known_costs(service, tenant, prepared) if prepared else (),
-        elapsed_seconds=time.monotonic() - started,
-        bank=shipped_bank(),
+    answer = _answer(service, tenant, prepared.task if prepared else task, device, prepared)
+    seconds = time.monotonic() - started
+    answer = answer.model_copy(
+        update={"calibration_id": calibration_id, "elapsed_seconds": seconds}
     )
-    answer = answer.model_copy(update={"calibration_id": calibration_id})
     return service.store.recommendations.save(answer, tenant, answer_id)
 
 
@@ -64,17 +61,36 @@ def answer_again(
     task = answer.task.model_copy(update=changes)
     device = known_device(service, tenant, answer.device_id)
     prepared = prepared_again(service, tenant, answer, device)
-    statistics = prepared.statistics if prepared else answer.task.statistics
-    again = recommend(
-        task,
-        known_profiles(service, tenant, task, statistics, prepared=prepared),
-        device,
-        prepared=prepared,
-        costs=known_costs(service, tenant, prepared) if prepared else (),
-        elapsed_seconds=time.monotonic() - started,
-        bank=shipped_bank(),
+    again = _answer(service, tenant, task, device, prepared)
+    return again.model_copy(
+        update={
+            "tenant": tenant,
+            "calibration_id": answer.calibration_id,
+            "elapsed_seconds": time.monotonic() - started,
+        }
     )
-    return again.model_copy(update={"tenant": tenant, "calibration_id": answer.calibration_id})
+
+
+def _answer(
+    service: Service, tenant: str, task: Task, device: Device, prepared: Prepared | None
+) -> Recommendation:
+    """The answer to a task by what is stored now; one that rests on the same is the same.
+
+    Its id, its times and its calibration are not set.
+    """
+    costs = known_costs(service, tenant, prepared) if prepared else []
+    known = [tenant, service.store.evidence.stamp(tenant)]
+    told = [value.model_dump_json() for value in (task, device, prepared, *costs) if value]
+
+    def make() -> Recommendation:
+        check_words(task)
+        statistics = prepared.statistics if prepared else task.statistics
+        evidence = known_evidence(service, tenant, task, statistics, prepared=prepared)
+        return recommend(
+            task, evidence.profiles, device, prepared=prepared, costs=costs, bank=evidence.bank
+        )
+
+    return service.answers.get((*known, *told), make)
 
 
 def prepared_again(
@@ -105,21 +121,45 @@ def known_profiles(
     prepared: Prepared | None,
 ) -> list[Profile]:
     """Stored profiles of this and similar tasks; those of this very task and device first."""
+    return [*known_evidence(service, tenant, task, statistics, prepared=prepared).profiles]
+
+
+def known_evidence(
+    service: Service,
+    tenant: str,
+    task: Task,
+    statistics: TaskStatistics | None,
+    *,
+    prepared: Prepared | None,
+) -> Evidence:
+    """The same profiles, and the bank of those of other tasks and of the shipped ones."""
     if statistics is None:
-        return []
-    evidence = service.store.evidence
-    own = [] if prepared is None else evidence.of_task(tenant, prepared.task_fingerprint)
+        return Evidence((), shipped_bank())
+    n_classes, fingerprint = statistics.n_classes, prepared and prepared.task_fingerprint
     # A description stands for a task of any kind.
     kinds = (task.kind, "interactions") if task.kind == "description" else (task.kind,)
-    near = evidence.neighbours(
-        tenant, kinds, task.metric, statistics.n_classes, limit=NEIGHBOURS_MAX
-    )
-    found = list({profile.id: profile for profile in (*own, *near)}.values())[:NEIGHBOURS_MAX]
-    whole = joined(found)
-    if prepared is None:
-        return whole
-    fingerprint, here = prepared.task_fingerprint, prepared.device.id
-    return sorted(whole, key=lambda p: (p.task_fingerprint != fingerprint, p.device.id != here))
+
+    def read_all() -> Evidence:
+        evidence = service.store.evidence
+        own = [] if fingerprint is None else evidence.of_task(tenant, fingerprint)
+        near = evidence.neighbours(tenant, kinds, task.metric, n_classes, limit=NEIGHBOURS_MAX)
+        found = {profile.id: profile for profile in (*own, *near)}
+        whole = joined([*found.values()][:NEIGHBOURS_MAX])
+        others = [p for p in whole if p.task_fingerprint != fingerprint]
+        # By task: sums over tasks in another order would differ in their last digits.
+        others.sort(key=lambda profile: profile.task_fingerprint)
+        return Evidence(tuple(whole), shipped_bank().joined(others))
+
+    read_by = (kinds, task.metric, *nearest_buckets(n_classes), fingerprint)
+    known = service.evidence.get((tenant, service.store.evidence.stamp(tenant), *read_by), read_all)
+    here = prepared and prepared.device.id
+
+    def order(profile: Profile) -> tuple[bool, bool, float]:
+        is_other = profile.task_fingerprint != fingerprint
+        distance = abs(math.log(profile.statistics.n_classes / n_classes))
+        return is_other, profile.device.id != here, distance if is_other else 0.0
+
+    return replace(known, profiles=tuple(sorted(known.profiles, key=order)))
 
 
 def known_costs(service: Service, tenant: str, prepared: Prepared) -> list[StepCost]:

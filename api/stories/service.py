@@ -1,8 +1,12 @@
 """Service: what every story works with; made once by whoever starts the program."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from advisor.evidence import Profile
+from advisor.prior import Bank
+from advisor.recommendation import Recommendation
+from api.stories.remembered import Remembered
 from profiler.workspace import Workspace
 from store.engine import Store
 
@@ -25,6 +29,14 @@ class UploadLimits:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """Profiles that an answer rests on, and what is known of other tasks by them and ours."""
+
+    profiles: tuple[Profile, ...]
+    bank: Bank
+
+
+@dataclass(frozen=True)
 class Service:
     """The memory and the laboratory.
 
@@ -38,3 +50,6 @@ class Service:
     budget_seconds_max: float = 86400.0
     n_open_max: int | None = None
     uploads: UploadLimits = UploadLimits()
+    # Some 400 kB each at most, and some 5 MB.
+    answers: Remembered[Recommendation] = field(default_factory=lambda: Remembered(64))
+    evidence: Remembered[Evidence] = field(default_factory=lambda: Remembered(8))
