@@ -2,10 +2,10 @@
 //
 //   const curves = chart({ title: "ndcg@20 against seconds", controls: [aSwitch] });
 //   main.append(curves.element);
-//   curves.update({ reading, traces, layout, columns, rows });
+//   curves.update({ reading, traces, layout, columns, rows });   // and `title`, if it changes
 //
-// `traces()` and `layout()` are called anew at every drawing, so that they may ask styleOf for the
-// colours of the scheme; `rows()` only while the table is open. Drawn once a frame at most, when
+// `traces(isNarrow)` and `layout(isNarrow)` are called anew at every drawing, so that they may ask
+// styleOf for the colours of the scheme; `rows()` only while the table is open. Drawn once a frame at most, when
 // the element is on the page, and again when its width or the scheme changes.
 
 import { fill, freshId, h, table } from "./dom.js";
@@ -13,38 +13,45 @@ import { plotly } from "./plotly.js";
 
 const NARROW_PIXELS = 640;
 const HEIGHT = 460;
-const HEIGHT_NARROW = 480;
+const HEIGHT_NARROW = 340; // and a line for each name in the legend
+const LEGEND_LINE = 22;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** `{element, plot, update(figure)}`; `plot` is the drawing itself, `level` that of the heading. */
+/**
+ * `{element, frame, update(figure)}`; `frame` holds the drawing, and what is laid over it.
+ * `level` is that of the heading; `onDrawn(plot)` hears of every drawing.
+ */
 export function chart({ title, level = 2, controls = [], onDrawn }) {
   const name = freshId("chart");
   const heading = h(`h${level}`, { id: name }, title);
   const reading = h("p", { class: "note" });
   const plot = h("div", { class: "chart", role: "img", "aria-labelledby": name });
-  const numbers = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}: the numbers` });
+  const frame = h("div", { class: "frame" }, plot);
+  const numbers = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The numbers" });
   const details = h("details", { ontoggle: () => tabulate() }, h("summary", null, "The numbers"), numbers);
   const element = h(
     "section",
     { class: "charted" },
     h("div", { class: "title" }, heading, controls),
     reading,
-    plot,
+    frame,
     details,
   );
   let figure = null;
   let isDue = false;
 
   const tabulate = () => {
-    if (details.open && figure) fill(numbers, table(title, figure.columns, figure.rows()));
+    if (details.open && figure) fill(numbers, table(heading.textContent, figure.columns, figure.rows()));
   };
   const draw = async () => {
     const width = plot.clientWidth;
     if (!figure || !width) return; // the observer calls when it is on the page
     try {
       const library = await plotly();
-      const layout = themed(figure.layout(width < NARROW_PIXELS), plot, width);
-      await library.react(plot, figure.traces(width < NARROW_PIXELS), layout, { displayModeBar: false });
+      const isNarrow = width < NARROW_PIXELS;
+      const traces = figure.traces(isNarrow);
+      const layout = themed(figure.layout(isNarrow), traces, plot, width);
+      await library.react(plot, traces, layout, { displayModeBar: false });
       onDrawn?.(plot);
     } catch (error) {
       fill(plot, h("p", { class: "note" }, `The chart cannot be drawn: ${error.message}. Its numbers are below.`));
@@ -68,9 +75,10 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
 
   return {
     element,
-    plot,
+    frame,
     update(changed) {
       figure = changed;
+      if (figure.title) fill(heading, figure.title);
       fill(reading, figure.reading);
       tabulate();
       ask();
@@ -109,14 +117,15 @@ export function linearAxis(title) {
   return { title: { text: title }, type: "linear", rangemode: "tozero" };
 }
 
-function themed(layout, plot, width) {
+function themed(layout, traces, plot, width) {
   const style = getComputedStyle(plot);
   const colour = (name) => style.getPropertyValue(name).trim();
   const line = colour("--line");
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, tickangle: 0 };
   const isNarrow = width < NARROW_PIXELS;
+  const nNamed = layout.showlegend ? traces.filter((trace) => trace.showlegend !== false).length : 0;
   return {
-    height: isNarrow ? HEIGHT_NARROW : HEIGHT,
+    height: isNarrow ? HEIGHT_NARROW + LEGEND_LINE * nNamed : HEIGHT,
     margin: { l: 56, r: 16, t: 16, b: 48 },
     hovermode: "closest",
     dragmode: isNarrow ? false : "zoom", // a finger scrolls the page
