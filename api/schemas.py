@@ -78,11 +78,24 @@ class CalibrationRequest(TaskRequest):
 
 
 class PreviewRequest(Value):
-    """An answer given before, at another horizon or trade; what is not given stays."""
+    """An answer given before, at another horizon or trade, of which what is not given stays.
 
-    recommendation_id: str = Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")
+    Or a task that has no answer yet.
+    """
+
+    recommendation_id: str | None = Field(default=None, max_length=100, pattern=r"^[^\x00-\x1f]*$")
     horizon: Horizon | None = None
     trade: Trade | None = None
+    task: Task | None = Field(default=None, description="instead of the three others")
+
+    @model_validator(mode="after")
+    def _is_one_or_the_other(self) -> Self:
+        again = (self.recommendation_id, self.horizon, self.trade)
+        if (self.recommendation_id is None) == (self.task is None):
+            raise ValueError("give the recommendation_id of an answer, or a task, and not both")
+        if self.task is not None and any(given is not None for given in again):
+            raise ValueError("a task says its horizon and trade itself")
+        return self
 
 
 class ProfileMark(Value):
@@ -148,10 +161,16 @@ class SampleTask(Value):
     n_bytes: int
     licence: str
     origin: str
+    task: Task | None = Field(
+        default=None,
+        description="what to send for it; null until whoever runs the service has fetched its "
+        "data with `softmax-advisor samples --fetch NAME`",
+    )
 
     @classmethod
-    def of(cls, sample: Sample) -> "SampleTask":
-        return cls.model_validate({name: getattr(sample, name) for name in cls.model_fields})
+    def of(cls, sample: Sample, task: Task | None) -> "SampleTask":
+        names = cls.model_fields.keys() - {"task"}
+        return cls.model_validate({name: getattr(sample, name) for name in names} | {"task": task})
 
 
 class Health(Value):

@@ -86,12 +86,13 @@ def demo(
     from api.commands.inputs import parse_duration
     from api.commands.sample import demo_tasks
     from api.commands.service import opened, read_settings
+    from api.stories.samples import folder_in
 
     budget_seconds = parse_duration(budget)
     _check_report(report)
     settings = read_settings()
     with opened(settings) as service:
-        task, similar_file = demo_tasks(sample, settings.data_dir / "samples")
+        task, similar_file = demo_tasks(sample, folder_in(settings.data_dir))
         answer = _answer(service, task, budget_seconds)
         _show(service, answer, report, as_json=False)
     typer.echo(

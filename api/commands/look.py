@@ -108,16 +108,27 @@ def devices(as_json: AsJson = False) -> None:
     console().print(devices_table(known, here))
 
 
-def samples(as_json: AsJson = False) -> None:
-    """List the sample tasks: real data that `demo` can fetch, with its licence and origin."""
+def samples(
+    as_json: AsJson = False,
+    fetch: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Bring the data of one, for the page and the API."),
+    ] = None,
+) -> None:
+    """List the sample tasks: real data that can be fetched, with its licence and origin."""
     from api.commands.output import console
+    from api.commands.service import read_settings
     from api.schemas import SampleTask
+    from api.stories.samples import folder_in, task_to_send
     from api.tables import samples_table
+    from profiler.samples import fetch as fetch_sample
     from profiler.samples import samples as known_samples
 
-    found = list(known_samples().values())
-    if as_json:
-        _print_json(map(SampleTask.of, found))
+    data_dir, found = read_settings().data_dir, list(known_samples().values())
+    if fetch is not None:
+        typer.echo(fetch_sample(fetch, folder_in(data_dir)))
+    elif as_json:
+        _print_json(SampleTask.of(sample, task_to_send(sample, data_dir)) for sample in found)
     else:
         console().print(samples_table(found))
 

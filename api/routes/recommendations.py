@@ -10,7 +10,7 @@ from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheServi
 from api.routes.resource import ResourceRoute, TheOnce
 from api.schemas import Listing, PreviewRequest, RecommendationRequest
 from api.stories import outcomes, tasks
-from api.stories.recommend import answer_again, recommend_now
+from api.stories.recommend import answer_again, answer_now, recommend_now
 from store.outcomes import StoredOutcome
 from store.recommendations import AnswerFilter, AnswerLine
 
@@ -39,7 +39,10 @@ def create_recommendation(
 def preview_recommendation(
     body: PreviewRequest, service: TheService, tenant: Tenant
 ) -> Recommendation:
-    """What an answer would be at another horizon or trade, over what is stored; not kept."""
+    """What an answer would be at another horizon or trade, or of a new task; nothing is kept."""
+    if body.recommendation_id is None:
+        assert body.task is not None
+        return answer_now(service, body.task, tenant=tenant)
     return answer_again(service, tenant, body.recommendation_id, body.horizon, body.trade)
 
 

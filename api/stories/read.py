@@ -10,7 +10,7 @@ from advisor.calibration import Prepared
 from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.search_space import candidates, possible
 from advisor.task import COUNT_MAX, Task, TaskStatistics
-from api.stories import uploads
+from api.stories import samples, uploads
 from api.stories.service import LOCAL, Service
 from profiler.dataset import resolve_inside
 from profiler.prepare import prepare
@@ -133,6 +133,8 @@ def _file(service: Service, tenant: str, path: str) -> Path:
     root = service.data_root
     if root is None:
         return Path(path)
+    if path.startswith(samples.PREFIX):
+        return samples.named(path, root)
     if tenant != LOCAL:
         return resolve_inside(path, root / "tenants" / tenant)
     found = resolve_inside(path, root)

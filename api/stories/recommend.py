@@ -34,6 +34,15 @@ def recommend_now(
 
     Raises TaskInvalidError, DataInvalidError, UnknownLossError.
     """
+    answer = answer_now(service, task, tenant=tenant, device_id=device_id)
+    answer = answer.model_copy(update={"calibration_id": calibration_id})
+    return service.store.recommendations.save(answer, tenant, answer_id)
+
+
+def answer_now(
+    service: Service, task: Task, *, tenant: str = LOCAL, device_id: str | None = None
+) -> Recommendation:
+    """The same answer, not stored; raises the same."""
     started = time.monotonic()
     device = known_device(service, tenant, device_id)
     prepared = None
@@ -42,10 +51,7 @@ def recommend_now(
         prepared = read(service, task, tenant).model_copy(update={"device": device})
     answer = _answer(service, tenant, prepared.task if prepared else task, device, prepared)
     seconds = time.monotonic() - started
-    answer = answer.model_copy(
-        update={"calibration_id": calibration_id, "elapsed_seconds": seconds}
-    )
-    return service.store.recommendations.save(answer, tenant, answer_id)
+    return answer.model_copy(update={"tenant": tenant, "elapsed_seconds": seconds})
 
 
 def answer_again(
