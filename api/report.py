@@ -1,119 +1,120 @@
 """The report: an answer as one HTML page that needs nothing else, no network and no server.
 
-The same answer gives the same page, byte for byte. All text from data is escaped.
+It is the page's own modules with the answer inside, as JSON. The same answer gives the same report,
+byte for byte. Without JavaScript it still says the verdict and the ranking.
 """
 
+import base64
+import hashlib
 import json
+from collections.abc import Iterator
 from functools import cache
+from html import escape
 from importlib.resources import files
+from string import Template
 from typing import Any
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from advisor.evidence import Device
-from advisor.recommendation import Recommendation
-from api import charts, wording
+from advisor.recommendation import RankedCandidate, Recommendation
+from api import wording
+from api.bundle import bundle
 
-_VERDICTS = {
-    "recommended": "recommended",
-    "tied": "tied",
-    "not_enough_evidence": "not enough evidence",
-}
+# A script runs only if it is one of ours, letter by letter; what is in the answer never is.
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src $hashes; \
+style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>$title - Softmax Advisor</title>
+<style>
+$styles</style>
+</head>
+<body>
+<main id="main">
+<noscript>
+<h1>$headline</h1>
+$ranking
+<p>With JavaScript this report shows the curves, the reasons and all else.</p>
+</noscript>
+</main>
+<script type="application/json" id="recommendation">$recommendation</script>
+$scripts
+</body>
+</html>
+""")
+_STYLES = ("style.css", "answer.css")
 
 
 def render_report(answer: Recommendation, device: Device | None = None) -> str:
     """The page; `device` is the one that the answer was measured on, where it is known."""
-    found = charts.charts(answer)
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            answer=answer,
-            verdict=_VERDICTS[answer.verdict],
-            charts=found,
-            figures=_as_script({chart.id: chart.figure for chart in found}),
-            recommendation=_as_script(answer.model_dump(mode="json")),
-            plotly=_plotly() if found else "",
-            facts=[*_task_facts(answer), *_device_facts(device)],
-            settings=_settings_to_copy(answer),
-        )
+    inside = {
+        "answer": answer.model_dump(mode="json"),
+        "device": device and device.model_dump(mode="json"),
+    }
+    scripts = [*_charts(answer), bundle("report.js")]
+    return _PAGE.substitute(
+        hashes=" ".join(map(_hash, scripts)),
+        title=escape(f"{answer.loss} for {answer.task.name}"),
+        styles="".join(map(_file, _STYLES)),
+        headline=escape(wording.headline(answer)),
+        ranking=_table(answer),
+        recommendation=_as_script(inside),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
 
 
-def _settings_to_copy(answer: Recommendation) -> str:
-    chosen = {"loss": answer.loss, "settings": answer.settings}
-    return yaml.safe_dump(chosen, sort_keys=False)
+def _table(answer: Recommendation) -> str:
+    heads = ("loss", answer.task.metric, "P(best)", "train time", "peak memory", "settings")
+    body = "\n".join(_row("td", _cells(ranked)) for ranked in answer.ranking)
+    return f"<table>\n{_row('th', heads)}\n{body}\n</table>"
 
 
-def _task_facts(answer: Recommendation) -> list[tuple[str, str]]:
-    task = answer.task
-    facts = [
-        ("task", task.name),
-        ("metric", task.metric),
-        ("horizon", wording.horizon(task.horizon)),
-        ("kind", task.kind),
-    ]
-    if task.data is not None:
-        facts.append(("data", task.data.path))
-    if task.statistics is not None:
-        s = task.statistics
-        sizes = f"{s.n_rows:,} rows, {s.n_classes:,} classes, {s.n_examples:,} training examples"
-        facts.append(("size", sizes))
-    model, limits = task.model, task.constraints
-    facts += [
-        ("model", f"{model.embedding_dim} dimensions, {'with' if model.bias else 'no'} class bias"),
-        (
-            "training",
-            f"{task.training.optimiser} in {task.training.dtype}, "
-            f"batches of {task.training.batch_size:,}",
-        ),
-        ("trade", f"speed {task.trade.speed:g}, memory {task.trade.memory:g} per halving"),
-        ("probabilities", limits.probabilities),
-        ("inner-product serving", "required" if limits.inner_product_serving else "optional"),
-    ]
-    if limits.peak_memory_gib is not None:
-        facts.append(("memory allowed", f"{limits.peak_memory_gib:g} GiB"))
-    return facts
+def _row(tag: str, cells: tuple[str, ...]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def _device_facts(device: Device | None) -> list[tuple[str, str]]:
-    if device is None:
-        return []
-    software = ", ".join(f"{name} {version}" for name, version in device.software.items())
-    return [
-        ("device", device.name),
-        ("device memory", wording.size(device.memory_bytes)),
-        ("software", software),
-        ("device id", device.id),
-    ]
+def _cells(ranked: RankedCandidate) -> tuple[str, ...]:
+    seconds, peak = ranked.train_seconds, ranked.peak_bytes
+    return (
+        ranked.loss,
+        wording.predicted(ranked),
+        wording.probability(ranked.p_best) if ranked.feasible else "infeasible",
+        wording.duration_interval(seconds) if seconds else "unknown",
+        wording.size(peak) if peak is not None else "unknown",
+        wording.settings(ranked.settings),
+    )
 
 
-def _as_script(value: Any) -> Markup:
+def _as_script(value: Any) -> str:
     """JSON for a script element: nothing in it can end the element or start a comment."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - <, > and & are escaped
+    return text
+
+
+def _charts(answer: Recommendation) -> Iterator[str]:
+    """What draws the charts, where there is one to be drawn."""
+    if answer.evidence_level != "theory" or any(ranked.curve for ranked in answer.ranking):
+        yield _plotly()
 
 
 @cache
-def _plotly() -> Markup:
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@cache
+def _file(name: str) -> str:
+    return files("api").joinpath("web", name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
     script = files("plotly") / "package_data" / "plotly.min.js"
-    return Markup(script.read_text(encoding="utf-8"))  # noqa: S704 - from an installed package
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(str(files("api") / "templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals["wording"] = wording
-    environment.globals["colour"] = charts.colour
-    return environment
+    return script.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ export async function show({ main, parts: [id], query, signal }) {
   const path = `/v1/recommendations/${encodeURIComponent(id)}`;
   const answer = await get(path, { signal });
   const device = answer.device_id && (await deviceOf(answer.device_id, signal));
-  const asked = whatIf(answer, query, signal, (changed, reach) => shown.update(changed, reach));
+  const asked = whatIf(answer, query, signal, (changed, span) => shown.update(changed, span));
   const shown = answerView({
     device,
     live: true,

@@ -14,8 +14,8 @@ const TRADE_MAX = 0.1;
 const TRADE_STEP = 0.005;
 
 /**
- * `{element, onDrawn, onAxis, over(curves), start()}`; `onAnswer(answer, reach)` gets the answer at
- * first, and every previewed one.
+ * `{element, onDrawn, onAxis, over(curves), start()}`; `onAnswer(answer, span)` gets the answer at
+ * first, and every previewed one, and what the axis of the curves shall span.
  */
 export function whatIf(answer, query, signal, onAnswer) {
   const { task } = answer;
@@ -25,6 +25,7 @@ export function whatIf(answer, query, signal, onAnswer) {
   const ask = latest((body) => look("/v1/recommendations:preview", body, { signal }), shown, failed);
   let axis = unitOf(task.horizon);
   let curves = null;
+  let current = answer; // as given, or as previewed last
 
   const rulers = {
     horizon: ruler("Horizon", { min: 0, max: STEPS, step: 1 }, (position) => ahead({ horizon: { [axis]: valueAt(position) } })),
@@ -53,9 +54,8 @@ export function whatIf(answer, query, signal, onAnswer) {
   function standing() {
     const given = asked.horizon[axis];
     if (given) return given;
-    const place = placeOf(answer, axis);
-    const ends = answer.ranking.filter((ranked) => ranked.curve.length).map((ranked) => place(ranked.curve.at(-1)));
-    return ends[0] ?? extent().high / FURTHER;
+    const [first] = current.ranking.filter((ranked) => ranked.curve.length);
+    return first ? placeOf(answer, axis)(first.curve.at(-1)) : extent().high / FURTHER;
   }
   function valueAt(position) {
     const { low, high } = extent();
@@ -80,7 +80,7 @@ export function whatIf(answer, query, signal, onAnswer) {
     keepInAddress(isAsGiven() ? {} : { ...asked.horizon, speed: asked.speed, memory: asked.memory });
     if (isAsGiven()) {
       ask.drop();
-      onAnswer(answer, reach());
+      show(answer);
     } else {
       ask({ recommendation_id: answer.id, horizon: asked.horizon, trade: { speed: asked.speed, memory: asked.memory } });
     }
@@ -88,7 +88,12 @@ export function whatIf(answer, query, signal, onAnswer) {
   function shown(previewed) {
     const pBest = words.probability(previewed.p_best);
     fill(told, `Preview, not stored: ${previewed.loss} comes first after ${words.horizon(previewed.task.horizon)}, the best with probability ${pBest}.`);
-    onAnswer(previewed, reach());
+    show(previewed);
+  }
+  function show(changed) {
+    current = changed;
+    mark();
+    onAnswer(changed, span());
   }
   function failed(error) {
     if (!signal.aborted) fill(told, `No preview: ${error.message}`);
@@ -102,8 +107,11 @@ export function whatIf(answer, query, signal, onAnswer) {
     const isSame = asked.horizon.epochs == horizon.epochs && asked.horizon.seconds == horizon.seconds; // null or absent
     return isSame && asked.speed === given.speed && asked.memory === given.memory;
   }
-  function reach() {
-    return extent().high;
+  /** What the curves' axis shows, the same at every preview, so that nothing jumps under the hand. */
+  function span() {
+    const place = placeOf(answer, axis);
+    const starts = answer.ranking.flatMap((ranked) => ranked.curve.slice(0, 1).map(place)).filter((start) => start > 0);
+    return starts.length ? [Math.min(...starts), extent().high] : null;
   }
 
   return {
@@ -112,7 +120,7 @@ export function whatIf(answer, query, signal, onAnswer) {
     onAxis(chosen) {
       axis = chosen;
       mark();
-      return reach();
+      return span();
     },
     over(shownCurves) {
       curves = shownCurves;
@@ -120,8 +128,7 @@ export function whatIf(answer, query, signal, onAnswer) {
     },
     start() {
       axis = curves.axis();
-      mark();
-      onAnswer(answer, reach());
+      show(answer);
       if (!isAsGiven()) ahead({});
     },
   };

@@ -9,19 +9,20 @@ const ROOM = 1.03;
 const AXES = { seconds: "training seconds", epochs: "epochs" };
 
 /**
- * `{element, frame, axis(), show(answer, until), update(answer)}`; hidden where there is no curve.
- * `axis()` is "seconds" or "epochs"; the axis of x reaches `until` at least, in its own unit.
+ * `{element, frame, axis(), update(answer, span)}`; hidden where there is no curve. `axis()` is
+ * "seconds" or "epochs"; x spans the curves, or `span`, [low, high] in its unit, where it is given;
+ * `onAxis(axis)` gives the one for another axis.
  */
 export function curves({ onDrawn, onAxis } = {}) {
   let axis = "seconds";
   let isLog = true;
   let shownAnswer = null;
-  let reach = null;
-  const redraw = () => shown.update(figure(shownAnswer, axis, isLog, reach));
+  let given = null;
+  const redraw = () => shown.update(figure(shownAnswer, axis, isLog, given));
   const controls = [
     choice("against", AXES, axis, (chosen) => {
       axis = chosen;
-      reach = onAxis?.(axis) ?? null;
+      given = onAxis?.(axis) ?? null;
       redraw();
     }),
     tick("logarithmic", isLog, (isTicked) => {
@@ -34,9 +35,9 @@ export function curves({ onDrawn, onAxis } = {}) {
     element: shown.element,
     frame: shown.frame,
     axis: () => axis,
-    update(answer, until = reach) {
+    update(answer, span = given) {
       shownAnswer = answer;
-      reach = until;
+      given = span;
       shown.element.hidden = !answer.ranking.some((ranked) => ranked.curve.length);
       if (!shown.element.hidden) redraw();
     },
@@ -49,12 +50,12 @@ export function placeOf(answer, axis) {
   return axis === "seconds" ? (point) => point.seconds : (point) => point.examples / nExamples;
 }
 
-function figure(answer, axis, isLog, reach) {
+function figure(answer, axis, isLog, span) {
   const { metric } = answer.task;
   const losses = answer.ranking.filter((ranked) => ranked.curve.length);
   const points = losses.flatMap((ranked) => ranked.curve);
   const x = placeOf(answer, axis);
-  const places = [...points.map(x), ...(reach ? [reach] : [])];
+  const places = span ?? points.map(x);
   const title = axis === "seconds" ? "training seconds on this device" : "epochs";
   const goal = words.horizon(answer.task.horizon);
   return {
@@ -67,7 +68,7 @@ function figure(answer, axis, isLog, reach) {
       ...losses.flatMap((ranked) => lines(ranked, x, unit(axis))),
     ],
     layout: (isNarrow) => ({
-      xaxis: isLog ? logAxis(title, places, isNarrow) : { ...linearAxis(title), ...(reach && { range: [0, ROOM * Math.max(...places)] }) },
+      xaxis: isLog ? logAxis(title, places, isNarrow) : { ...linearAxis(title), range: [0, ROOM * Math.max(...places)] },
       yaxis: upright(metric, points),
       showlegend: true,
     }),

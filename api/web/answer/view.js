@@ -20,8 +20,8 @@ export function renderAnswer(answer, options = {}) {
 }
 
 /**
- * `{element, curves, update(answer, until)}`. `live`: a server is there, so that ids and losses are
- * links; `controls` stand below the headline; `onCurves` and `until` are those of curves.js.
+ * `{element, curves, update(answer, span)}`. `live`: a server is there, so that ids and losses are
+ * links; `controls` stand below the headline; `onCurves` and `span` are those of curves.js.
  */
 export function answerView({ device = null, live = false, controls = null, onCurves = {} } = {}) {
   const parts = {
@@ -50,12 +50,14 @@ export function answerView({ device = null, live = false, controls = null, onCur
   return {
     element,
     curves: charts.curves,
-    update(answer, until) {
+    update(answer, span) {
       fill(parts.head, head(answer));
       fill(parts.pair, pair(answer));
       fill(parts.mind, mind(answer));
       fill(parts.ranking, ranking(answer, live));
-      for (const chart of Object.values(charts)) chart.update(answer, until);
+      charts.curves.update(answer, span);
+      charts.front.update(answer);
+      charts.chances.update(answer);
       fill(parts.why, why(answer, live));
       fill(parts.next, next(answer));
       fill(parts.facts, facts(answer, device, live));
