@@ -6,8 +6,9 @@ it waits for others instead of failing at the end.
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -69,15 +70,25 @@ def insert_or_update(
     changed: Collection[str],
 ) -> None:
     """Insert a row; if one with the same unique columns is there, set the changed ones of it."""
-    if session.get_bind().dialect.name == "sqlite":
-        statement = sqlite.insert(row).values(**values)
-    else:
-        statement = postgresql.insert(row).values(**values)
-    if changed:
-        changes = {name: statement.excluded[name] for name in changed}
-        session.execute(statement.on_conflict_do_update(index_elements=unique, set_=changes))
-    else:
-        session.execute(statement.on_conflict_do_nothing(index_elements=unique))
+    dialect = session.get_bind().dialect.name
+    statement = _insertion(dialect, row, tuple(unique), tuple(sorted(changed)))
+    computed = {n: v for n, v in values.items() if isinstance(v, sa.ClauseElement)}
+    if computed:  # by the database, as its clock is read
+        statement = statement.values(computed)
+    session.execute(statement, {n: v for n, v in values.items() if n not in computed})
+
+
+@lru_cache(maxsize=64)
+def _insertion(
+    dialect: str, row: type[Row], unique: tuple[str, ...], changed: tuple[str, ...]
+) -> sa.Insert:
+    """The statement, built once: that takes longer than inserting a row."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = insert(cast(sa.Table, row.__table__))  # past the ORM, which takes as long again
+    if not changed:
+        return statement.on_conflict_do_nothing(index_elements=unique)
+    changes = {name: statement.excluded[name] for name in changed}
+    return statement.on_conflict_do_update(index_elements=unique, set_=changes)
 
 
 def at_end(session: Session, work: Callable[[Session], None]) -> None:

@@ -1,7 +1,5 @@
 """RecommendationRepository: answers, kept exactly as they left."""
 
-from typing import Any
-
 from pydantic import AwareDatetime
 from sqlalchemy import select
 
@@ -35,6 +33,40 @@ class AnswerFilter(Value):
     verdict: Verdict | None = None
 
 
+class AnswerText(Value):
+    """An answer as JSON, written once however often it is given, and what lists show of it.
+
+    What each time that it is given has of its own is left out of `content`.
+    """
+
+    content: str
+    task_name: str
+    loss: str
+    verdict: Verdict
+    evidence_level: EvidenceLevel
+    device_id: str | None
+
+    @classmethod
+    def of(cls, answer: Recommendation) -> "AnswerText":
+        listed = {n: getattr(answer, n) for n in ("loss", "verdict", "evidence_level", "device_id")}
+        content = answer.model_dump_json(exclude={*Given.model_fields})
+        return cls(content=content, task_name=answer.task.name, **listed)
+
+    def given(self, own: "Given") -> str:
+        """The JSON of the whole answer."""
+        return f"{own.model_dump_json()[:-1]},{self.content[1:]}"
+
+
+class Given(Value):
+    """What an answer has of its own each time it is given."""
+
+    id: str | None = None
+    tenant: str = LOCAL
+    created_at: AwareDatetime | None = None
+    calibration_id: str | None = None
+    elapsed_seconds: float
+
+
 class RecommendationRepository:
     """Recommendations; there is no way to change one."""
 
@@ -45,24 +77,29 @@ class RecommendationRepository:
         self, recommendation: Recommendation, tenant: str = LOCAL, id: str | None = None
     ) -> Recommendation:
         """Store an answer; returns it with its id and time, or the one that has this `id`."""
-        saved = recommendation.model_copy(
-            update={"id": id or new_id(), "tenant": tenant, "created_at": now()}
-        )
-        columns: dict[str, Any] = dict(
-            id=saved.id,
+        own = Given(
+            id=id,
             tenant=tenant,
-            created_at=saved.created_at,
-            task_name=saved.task.name,
-            loss=saved.loss,
-            verdict=saved.verdict,
-            evidence_level=saved.evidence_level,
-            calibration_id=saved.calibration_id,
-            device_id=saved.device_id,
-            body=JsonText(saved.model_dump_json()),
+            calibration_id=recommendation.calibration_id,
+            elapsed_seconds=recommendation.elapsed_seconds,
         )
+        _, text = self.save_text(AnswerText.of(recommendation), own)
+        return Recommendation.model_validate_json(text)
+
+    def save_text(self, answer: AnswerText, own: Given) -> tuple[str, str]:
+        """Store an answer; returns its id and its JSON, or that of the one that has this id."""
+        saved = own.model_copy(update={"id": own.id or new_id(), "created_at": now()})
+        id_, text = str(saved.id), answer.given(saved)
+        columns = {
+            **saved.model_dump(exclude={"elapsed_seconds"}),
+            **answer.model_dump(exclude={"content"}),
+            "body": JsonText(text),
+        }
         with self._database.write() as session:
             insert_or_update(session, RecommendationRow, columns, ("id",), ())
-        return saved if id is None else self.get(tenant, id)
+        if own.id is None:
+            return id_, text
+        return id_, self.get(own.tenant, own.id).model_dump_json()
 
     def get(self, tenant: str, id: str) -> Recommendation:
         """One recommendation of this tenant; raises NotFoundError."""

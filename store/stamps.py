@@ -4,7 +4,10 @@ Whoever keeps what it made of them keeps it under the stamp that it read before 
 asks for the stamp again before it uses it; so it does, in any process, what the database says now.
 """
 
-from sqlalchemy import select
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from store.columns import new_id
@@ -25,9 +28,15 @@ def mark_changed(session: Session, tenant: str, *, shared: bool) -> None:
 
 def read_stamp(session: Session, tenant: str) -> str:
     """The stamp of all profiles that answers of this tenant may rest on."""
-    row = EvidenceStampRow
-    query = select(row.stamp).where(row.tenant.in_((tenant, _SHARED))).order_by(row.tenant)
-    return " ".join(session.execute(query).scalars())
+    return " ".join(session.scalars(_reading(), {"own": tenant, "shared": _SHARED}))
+
+
+@cache
+def _reading() -> Select[Any]:
+    """The query, built once: every answer asks it."""
+    row = EvidenceStampRow.__table__.c
+    either = or_(row.tenant == bindparam("own"), row.tenant == bindparam("shared"))
+    return select(row.stamp).where(either).order_by(row.tenant)
 
 
 def _write_stamps(session: Session) -> None:

@@ -15,11 +15,23 @@ from advisor.task import Horizon, Task, TaskStatistics, Trade
 from api.stories.read import check_words, read
 from api.stories.service import LOCAL, Evidence, Service
 from store.evidence import nearest_buckets
+from store.recommendations import AnswerText, Given
 
 NEIGHBOURS_MAX = 300
 
 
 def recommend_now(
+    service: Service, task: Task, *, tenant: str = LOCAL, calibration_id: str | None = None
+) -> Recommendation:
+    """Answer at once for this device, and store the answer.
+
+    Raises TaskInvalidError, DataInvalidError, UnknownLossError.
+    """
+    _, text = recommend_as_text(service, task, tenant=tenant, calibration_id=calibration_id)
+    return Recommendation.model_validate_json(text)
+
+
+def recommend_as_text(
     service: Service,
     task: Task,
     *,
@@ -27,22 +39,25 @@ def recommend_now(
     device_id: str | None = None,
     calibration_id: str | None = None,
     answer_id: str | None = None,
-) -> Recommendation:
-    """Answer at once, and store the answer; `device_id` None means this device.
+) -> tuple[str, str]:
+    """The id of the answer and its JSON; `device_id` None means this device.
 
-    With an `answer_id` it is given once: what is stored under it is the answer.
-
-    Raises TaskInvalidError, DataInvalidError, UnknownLossError.
+    With an `answer_id` it is given once: what is stored under it is the answer. Raises the same.
     """
-    answer = answer_now(service, task, tenant=tenant, device_id=device_id)
-    answer = answer.model_copy(update={"calibration_id": calibration_id})
-    return service.store.recommendations.save(answer, tenant, answer_id)
+    answer, seconds = _timed_answer(service, task, tenant, device_id)
+    own = Given(id=answer_id, tenant=tenant, calibration_id=calibration_id, elapsed_seconds=seconds)
+    return service.store.recommendations.save_text(answer, own)
 
 
-def answer_now(
-    service: Service, task: Task, *, tenant: str = LOCAL, device_id: str | None = None
-) -> Recommendation:
-    """The same answer, not stored; raises the same."""
+def answer_now(service: Service, task: Task, *, tenant: str = LOCAL) -> str:
+    """The JSON of the same answer, not stored; raises the same."""
+    answer, seconds = _timed_answer(service, task, tenant, None)
+    return answer.given(Given(tenant=tenant, elapsed_seconds=seconds))
+
+
+def _timed_answer(
+    service: Service, task: Task, tenant: str, device_id: str | None
+) -> tuple[AnswerText, float]:
     started = time.monotonic()
     device = known_device(service, tenant, device_id)
     prepared = None
@@ -50,16 +65,16 @@ def answer_now(
         check_words(task)
         prepared = read(service, task, tenant).model_copy(update={"device": device})
     answer = _answer(service, tenant, prepared.task if prepared else task, device, prepared)
-    seconds = time.monotonic() - started
-    return answer.model_copy(update={"tenant": tenant, "elapsed_seconds": seconds})
+    return answer, time.monotonic() - started
 
 
 def answer_again(
     service: Service, tenant: str, answer_id: str, horizon: Horizon | None, trade: Trade | None
-) -> Recommendation:
+) -> str:
     """What an answer would be at another horizon or trade, by what is known now; not stored.
 
-    Its data is not read again. Raises NotFoundError, TaskInvalidError.
+    Returns the JSON of the Recommendation. Its data is not read again. Raises NotFoundError,
+    TaskInvalidError.
     """
     started = time.monotonic()
     answer = service.store.recommendations.get(tenant, answer_id)
@@ -68,32 +83,30 @@ def answer_again(
     device = known_device(service, tenant, answer.device_id)
     prepared = prepared_again(service, tenant, answer, device)
     again = _answer(service, tenant, task, device, prepared)
-    return again.model_copy(
-        update={
-            "tenant": tenant,
-            "calibration_id": answer.calibration_id,
-            "elapsed_seconds": time.monotonic() - started,
-        }
+    own = Given(
+        tenant=tenant,
+        calibration_id=answer.calibration_id,
+        elapsed_seconds=time.monotonic() - started,
     )
+    return again.given(own)
 
 
 def _answer(
     service: Service, tenant: str, task: Task, device: Device, prepared: Prepared | None
-) -> Recommendation:
-    """The answer to a task by what is stored now; one that rests on the same is the same.
-
-    Its id, its times and its calibration are not set.
-    """
+) -> AnswerText:
+    """The answer to a task by what is stored now; one that rests on the same is the same."""
     costs = known_costs(service, tenant, prepared) if prepared else []
     known = [tenant, service.store.evidence.stamp(tenant)]
     told = [value.model_dump_json() for value in (task, device, prepared, *costs) if value]
 
-    def make() -> Recommendation:
+    def make() -> AnswerText:
         check_words(task)
         statistics = prepared.statistics if prepared else task.statistics
         evidence = known_evidence(service, tenant, task, statistics, prepared=prepared)
-        return recommend(
-            task, evidence.profiles, device, prepared=prepared, costs=costs, bank=evidence.bank
+        return AnswerText.of(
+            recommend(
+                task, evidence.profiles, device, prepared=prepared, costs=costs, bank=evidence.bank
+            )
         )
 
     return service.answers.get((*known, *told), make)

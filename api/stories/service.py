@@ -5,10 +5,10 @@ from pathlib import Path
 
 from advisor.evidence import Profile
 from advisor.prior import Bank
-from advisor.recommendation import Recommendation
 from api.stories.remembered import Remembered
 from profiler.workspace import Workspace
 from store.engine import Store
+from store.recommendations import AnswerText
 
 LOCAL = "local"
 """The tenant of everyone who needs no key."""
@@ -50,6 +50,6 @@ class Service:
     budget_seconds_max: float = 86400.0
     n_open_max: int | None = None
     uploads: UploadLimits = UploadLimits()
-    # Some 400 kB each at most, and some 5 MB.
-    answers: Remembered[Recommendation] = field(default_factory=lambda: Remembered(64))
+    # Some 60 kB each, and a few MB.
+    answers: Remembered[AnswerText] = field(default_factory=lambda: Remembered(256))
     evidence: Remembered[Evidence] = field(default_factory=lambda: Remembered(8))
