@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from advisor.evidence import Profile
-from advisor.shipped import shipped_profile
+from advisor.shipped import shipped_profile, shipped_profiles
 from api.auth import needs
 from api.problems import responses
 from api.routes.accepted import JSON, best_accepted
@@ -77,6 +77,24 @@ def list_profiles(
         page = service.store.evidence.profiles(tenant, wanted, page_size, page_token, sort)
         return Listing[Profile].of(page)
     return _table(service, export.every_profile(service, tenant, wanted, sort), chosen)
+
+
+@router.get(":shipped", responses=responses(422))
+def list_shipped_profiles(
+    loss: Filter = None, task: Filter = None, kind: Filter = None, metric: Filter = None
+) -> Listing[Profile]:
+    """The profiles that came with the program, on one page: ours, of real tasks, the same for all.
+
+    The first answers rest on them.
+    """
+    wanted = {"task_name": task, "kind": kind, "metric": metric}
+    found = tuple(
+        profile
+        for profile in shipped_profiles()
+        if loss in (None, profile.candidate.loss)
+        and all(value in (None, getattr(profile, name)) for name, value in wanted.items())
+    )
+    return Listing[Profile](items=found)
 
 
 @router.get("/{profile_id}", responses=responses(404, 422))
