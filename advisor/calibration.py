@@ -81,6 +81,7 @@ class LegStarted(Value):
 
     kind: Literal["leg_started"] = "leg_started"
     leg: Leg
+    why: str = ""
     seconds_left: float
 
 
@@ -91,6 +92,7 @@ class LegEnded(Value):
     report: LegReport
     leader: Candidate | None
     leader_value: float | None
+    leader_p_best: float | None = None
     seconds_left: float
 
 

@@ -50,6 +50,7 @@ class LegBegun(_OfTrial):
     from_examples: int
     until_examples: int
     attempt: int = Field(description="legs of this trial leased so far, this one included")
+    why: str | None = Field(default=None, description="why the race asked for it")
 
 
 class Measured(_OfTrial):
@@ -76,12 +77,18 @@ class LegOver(_OfTrial):
 
 
 class LeaderChanged(Value):
-    """The race's best guess is another candidate now; `value` is its forecast at the horizon."""
+    """The race's best guess is another candidate now, or is more or less sure.
+
+    `value` is its forecast at the horizon.
+    """
 
     kind: Literal["leader_changed"] = "leader_changed"
     loss: str
     settings: dict[str, SettingValue]
     value: float | None
+    p_best: float | None = Field(
+        default=None, description="probability that its loss is the best, by the metric alone"
+    )
 
 
 class AnswerGiven(Value):

@@ -40,6 +40,7 @@ _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not ke
 _FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
 _FIRST_STRETCH = 1 / 2  # of the horizon, at most, in a first leg
 _LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
+_N_DRAWS = 1000  # of the scores at the horizon: whole percents are told
 
 
 @dataclass
@@ -99,6 +100,8 @@ class Race:
         self._prior = bank.joined(profiles).prior(prepared.task, prepared.statistics, flat)
         self._look_seconds = _LOOK_SHARE * budget_seconds
         self._first_seconds = _FIRST_SHARE * budget_seconds
+        self.why = ""
+        """Why the leg that was asked last was asked, in words."""
 
     def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps.
@@ -158,6 +161,18 @@ class Race:
         best = int(mean.argmax())
         candidate = self._start[self._key(measured[best])].candidate
         return candidate, self._metric.value(float(mean[best]))
+
+    def p_best(self) -> float | None:
+        """Probability that the leader's loss is the best at the horizon, by the metric alone."""
+        leader, _ = self.leader()
+        if leader is None:
+            return None
+        running = self._contenders()
+        who = np.array([c.index for c in running])
+        ends = np.array([c.horizon_examples / c.batch_size for c in running])
+        drawn = self._forecast_now().draws(who, ends, _N_DRAWS, self._seed)
+        losses = np.array([self._start[self._key(c)].candidate.loss for c in running])
+        return float((losses[drawn.argmax(1)] == leader.loss).mean())
 
     def profiles(self) -> tuple[Profile, ...]:
         """What is known of every opened candidate, seeds pooled."""
@@ -229,9 +244,11 @@ class Race:
         leader = free[int(self._at_horizon(free)[0].argmax())]
         found = options([leader], self._max_seeds, whole)
         if self._start[self._key(leader)].cost.at_worst > 1.0:
+            self.why = "nobody has timed a step of it: how long does it take?"
             return self._fitting(found[0], seconds_left, whole, at_worst=1.0)
         if not self._prior.is_founded:
             return None
+        self.why = "stored tasks favour it: it is the measure of all others"
         return self._fitting(found[-1], min(seconds_left, self._first_seconds), whole)
 
     def _first_look(
@@ -249,6 +266,9 @@ class Race:
             candidate = self._start[self._key(contender)].candidate
             is_new = self._prior.widening[contender.index] > 1 and candidate.loss not in seen
             if not contender.examples and (is_new or self._is_named_baseline(candidate)):
+                self.why = (
+                    "no stored task has seen this loss" if is_new else "it is the named baseline"
+                )
                 shortest = options([contender], self._max_seeds, whole)[0]
                 return self._fitting(shortest, min(seconds_left, self._look_seconds), whole)
         return None
@@ -276,6 +296,10 @@ class Race:
         gain = gains(asked, contenders, self._forecast_now())
         seconds = np.array([self._leg_seconds(leg) for _, leg in fitting])
         best = int((gain / seconds).argmax())
+        self.why = (
+            f"expected to add {gain[best]:.2%} to the best forecast for its {seconds[best]:.2g} s, "
+            "more per second than any other leg"
+        )
         return fitting[best][1] if gain[best] > _GAIN_AT_LEAST else None
 
     def _leader_leg(
@@ -286,6 +310,7 @@ class Race:
             return None
         mean, _ = self._at_horizon(free)
         leader = free[int(mean.argmax())]
+        self.why = "nothing else would change the decision: how good is what it names?"
         found = options([leader], self._max_seeds, whole)
         if leader.is_at_horizon or not found:
             return None

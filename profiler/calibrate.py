@@ -109,13 +109,19 @@ def calibrate(
     for report in told:
         race.tell(report)
     while not should_stop() and (leg := race.ask(race_seconds_left())):
-        on_event(LegStarted(leg=leg, seconds_left=seconds_left()))
+        on_event(LegStarted(leg=leg, why=race.why, seconds_left=seconds_left()))
         deadline = time.monotonic() + race_seconds_left()
         report = run_leg(prepared, leg, workspace, deadline, should_stop)
         race.tell(report)
         leader, value = race.leader()
         on_event(
-            LegEnded(report=report, leader=leader, leader_value=value, seconds_left=seconds_left())
+            LegEnded(
+                report=report,
+                leader=leader,
+                leader_value=value,
+                leader_p_best=race.p_best(),
+                seconds_left=seconds_left(),
+            )
         )
     workspace.delete_states(prepared.task_fingerprint, race.dropped())
     recommendation = recommend(

@@ -133,13 +133,13 @@ class CalibrationRepository:
         with self._locked(id) as (_, row):
             row.spent_seconds += seconds
 
-    def lease(self, id: str, leg: Leg) -> LegReport | None:
-        """Count an attempt at this leg before it is trained.
+    def lease(self, id: str, leg: Leg, why: str = "") -> LegReport | None:
+        """Count an attempt at this leg before it is trained; `why` is told to those who watch.
 
         Returns its report if this calibration has been told of it: then it must not be trained.
         """
         with self._locked(id) as (session, row):
-            return lease_leg(session, row, leg)
+            return lease_leg(session, row, leg, why)
 
     def measured(self, id: str, leg: Leg, point: Measurement) -> None:
         """Let those who watch know of a measurement before its leg is told."""
@@ -152,15 +152,16 @@ class CalibrationRepository:
         report: LegReport,
         leader: Candidate | None = None,
         leader_value: float | None = None,
+        leader_p_best: float | None = None,
     ) -> None:
         """Store what came of a leg, once; a second report of it changes nothing.
 
-        `leader` is the race's best guess after it, with its forecast.
+        `leader` is the race's best guess after it, with its forecast and how sure it is.
         """
         with self._locked(id) as (session, row):
             tell_leg(session, row, report)
             if leader is not None:
-                say_leader(session, row, leader, leader_value)
+                say_leader(session, row, leader, leader_value, leader_p_best)
 
     def events(self, id: str, after: int) -> tuple[list[NumberedEvent], bool]:
         """The next events behind a number, in order, and whether the calibration has ended.

@@ -62,7 +62,9 @@ def say_probed(session: Session, calibration: CalibrationRow, cost: StepCost) ->
     _add(session, calibration, event)
 
 
-def say_begun(session: Session, calibration: CalibrationRow, trial: TrialRow, leg: Leg) -> None:
+def say_begun(
+    session: Session, calibration: CalibrationRow, trial: TrialRow, leg: Leg, why: str
+) -> None:
     """A leg has been leased."""
     event = LegBegun(
         trial_id=trial.id,
@@ -72,6 +74,7 @@ def say_begun(session: Session, calibration: CalibrationRow, trial: TrialRow, le
         from_examples=leg.from_examples,
         until_examples=leg.until_examples,
         attempt=trial.attempts,
+        why=why or None,
     )
     _add(session, calibration, event)
 
@@ -118,13 +121,20 @@ def say_over(
 
 
 def say_leader(
-    session: Session, calibration: CalibrationRow, leader: Candidate, value: float | None
+    session: Session,
+    calibration: CalibrationRow,
+    leader: Candidate,
+    value: float | None,
+    p_best: float | None,
 ) -> None:
-    """Who leads now, if that is another than before."""
-    if calibration.leader_key == leader.key:
+    """Who leads now, if that is another than before, or is surer or less sure by a percent."""
+    said = leader.key if p_best is None else f"{leader.key} {p_best:.0%}"
+    if calibration.leader_key == said:
         return
-    calibration.leader_key = leader.key
-    event = LeaderChanged(loss=leader.loss, settings=leader.settings, value=finite(value))
+    calibration.leader_key = said
+    event = LeaderChanged(
+        loss=leader.loss, settings=leader.settings, value=finite(value), p_best=p_best
+    )
     _add(session, calibration, event)
 
 

@@ -108,11 +108,13 @@ class Held:
         row = self._session.scalars(wanted).one_or_none()
         return None if row is None else self._held(row)
 
-    def take(self, leg: Leg, asking: Asking, key: str | None, *, is_whole: bool) -> Lease:
+    def take(
+        self, leg: Leg, asking: Asking, key: str | None, *, is_whole: bool, why: str = ""
+    ) -> Lease:
         """Lease a leg; whoever still holds its trial has lost it."""
         if self._row.status == "queued":
             self._row.status, self._row.started_at = "running", now()
-        told = lease_leg(self._session, self._row, leg)
+        told = lease_leg(self._session, self._row, leg, why)
         assert told is None  # a race does not ask for what it was told
         trial, leg_row = rows_of(self._session, self._row, leg)
         for lost in self._session.scalars(
@@ -175,10 +177,10 @@ class Held:
         self._row.spent_seconds += report.wall_seconds
         self._session.flush()
 
-    def lead(self, leader: Candidate | None, value: float | None) -> None:
-        """Say who leads now, if that is another than before."""
+    def lead(self, leader: Candidate | None, value: float | None, p_best: float | None) -> None:
+        """Say who leads now, if that is another than before, or is more or less sure."""
         if leader is not None:
-            say_leader(self._session, self._row, leader, value)
+            say_leader(self._session, self._row, leader, value, p_best)
 
     def _held(self, row: LeaseRow) -> HeldLease:
         of_leg = self._session.get_one(LegRow, row.leg_id)

@@ -21,7 +21,9 @@ from store.tables import CalibrationRow, DeviceRow, LegRow, MeasurementRow, Tria
 _SILENT: Final[Outcome] = "cancelled"
 
 
-def lease_leg(session: Session, calibration: CalibrationRow, leg: Leg) -> LegReport | None:
+def lease_leg(
+    session: Session, calibration: CalibrationRow, leg: Leg, why: str = ""
+) -> LegReport | None:
     """Count an attempt at this leg; returns its report instead if it has been told."""
     trial = _trial_row(session, calibration, leg)
     row = _leg_row(session, trial, leg)
@@ -41,7 +43,7 @@ def lease_leg(session: Session, calibration: CalibrationRow, leg: Leg) -> LegRep
     row.checkpoints = list(leg.checkpoints)
     trial.attempts += 1
     trial.status = "running"
-    say_begun(session, calibration, trial, leg)
+    say_begun(session, calibration, trial, leg, why)
     return None
 
 

@@ -109,7 +109,9 @@ def ask(
         if leg is not None:
             # A key whose leg has ended asks for another one, and has named its lease already.
             new_key = None if before is not None else key
-            lease = held.take(leg, asking, new_key, is_whole=not asking.can_pause)
+            lease = held.take(
+                leg, asking, new_key, is_whole=not asking.can_pause, why=standing.race.why
+            )
             return _asked(held.calibration, lease)
         running = [lease for lease in held.open_leases() if not lease.has_lapsed]
         if running:
@@ -151,7 +153,7 @@ def _has_more(held: Held, others: Sequence[Profile], *, whole: bool) -> bool:
         standing = _Standing.of(held, others)
     except TaskInvalidError:  # by what was told no loss is feasible
         return False
-    held.lead(*standing.race.leader())
+    held.lead(*standing.race.leader(), standing.race.p_best())
     is_training = any(not lease.has_lapsed for lease in held.open_leases())
     return is_training or standing.next_leg(whole=whole) is not None
 
@@ -173,7 +175,7 @@ def _decide(service: Service, tenant: str, calibration_id: str) -> Calibration:
         for lease in held.open_leases():
             held.end(lease, cut(held, lease))
         standing, calibration = _Standing.of(held, others), held.calibration
-        held.lead(*standing.race.leader())
+        held.lead(*standing.race.leader(), standing.race.p_best())
     evidence, profile_ids = service.store.evidence, dict[str, str]()
     for profile in standing.race.profiles():
         own = profile.model_copy(update={"tenant": tenant})

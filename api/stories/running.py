@@ -128,11 +128,11 @@ class Run:
         elif isinstance(event, Probed):
             self._patiently(lambda: self._repository.save_probe(self._id, event.cost))
         elif isinstance(event, LegStarted):
-            told = self._patiently(lambda: self._repository.lease(self._id, event.leg))
+            told = self._patiently(lambda: self._repository.lease(self._id, event.leg, event.why))
             if told is not None:
                 self._told[event.leg.id] = told
         elif isinstance(event, LegEnded):
-            told = (event.report, event.leader, event.leader_value)
+            told = (event.report, event.leader, event.leader_value, event.leader_p_best)
             self._patiently(lambda: self._repository.tell(self._id, *told))
             self._charge()
         self._on_event(event)

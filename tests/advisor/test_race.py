@@ -247,3 +247,20 @@ def test_the_search_space_opens_near_settings_first() -> None:
     for group in candidates(task(), STATISTICS).values():
         assert len(group) == 8
         assert len({c.key for c in group}) == 8
+
+
+def test_every_leg_has_a_reason_and_the_leader_a_probability() -> None:
+    race, left = new_race(task()), 60.0
+    assert race.p_best() is None
+    reasons: list[str] = []
+    while leg := race.ask(left):
+        reasons.append(race.why)
+        told = report(leg)
+        race.tell(told)
+        left -= told.wall_seconds
+    assert all(reasons)
+    assert "more per second than any other leg" in reasons[0]
+    p_best = race.p_best()
+    assert p_best is not None
+    assert 1 / len(STEP_SECONDS) < p_best <= 1
+    assert race.p_best() == p_best

@@ -94,3 +94,16 @@ def test_many_events_come_in_stretches(store: Store) -> None:
     store.calibrations.tell(id_, a_report(leg).model_copy(update={"measurements": points}))
     assert len(_kinds(store, id_)) == MAX_EVENTS
     assert len(_kinds(store, id_, after=MAX_EVENTS)) == 13
+
+
+def test_who_leads_is_said_again_when_it_is_surer_by_a_percent(store: Store) -> None:
+    id_ = prepared_calibration(store)
+    for number, p_best in enumerate((0.30, 0.301, 0.42)):
+        leg = a_leg(seed=number)
+        store.calibrations.lease(id_, leg, "it is the named baseline")
+        store.calibrations.tell(id_, a_report(leg), a_candidate(), 0.3, p_best)
+    events, _ = store.calibrations.events(id_, 0)
+    said = [e.event.p_best for e in events if e.event.kind == "leader_changed"]
+    assert said == [0.30, 0.42]
+    begun = [e.event for e in events if e.event.kind == "leg_started"]
+    assert {event.why for event in begun} == {"it is the named baseline"}
