@@ -2,13 +2,11 @@
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
-from fastapi.responses import HTMLResponse
 
 from advisor.outcome import FullTraining
 from advisor.recommendation import Recommendation, Verdict
 from api.auth import needs
 from api.problems import responses
-from api.report import render_report
 from api.report import render_report
 from api.routes.accepted import JSON
 from api.routes.context import Filter, Id, PageSize, PageToken, Tenant, TheService
@@ -81,21 +79,6 @@ def get_recommendation(
 ) -> Recommendation:
     """An answer, exactly as it was given."""
     return service.store.recommendations.get(tenant, recommendation_id)
-
-
-@router.get(
-    "/{recommendation_id}/report", response_class=HTMLResponse, responses=responses(404, 422)
-)
-def get_report(recommendation_id: Id, service: TheService, tenant: Tenant) -> HTMLResponse:
-    """An answer as one HTML file to keep, which needs neither network nor server."""
-    answer = service.store.recommendations.get(tenant, recommendation_id)
-    devices = service.store.evidence.devices(tenant)
-    device = next((found for found in devices if found.id == answer.device_id), None)
-    name = f"softmax-advisor-{answer.id}.html"
-    return HTMLResponse(
-        render_report(answer, device),
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 @router.get(
