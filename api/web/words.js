@@ -13,6 +13,11 @@ const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
+/** "out of memory". */
+export function outcome(name) {
+  return name.replaceAll("_", " ");
+}
+
 /** "4.2 ms", "3.4 s", "2 min 5 s", "1 h 20 min". */
 export function duration(seconds) {
   if (seconds === 0) return "0 s";
