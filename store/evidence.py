@@ -16,7 +16,13 @@ from advisor.evidence import Device, Profile
 from store.database import Database
 from store.discards import discard, restore
 from store.page import Page, checked_limit
-from store.profile_listing import ProfileFilter, ProfileSort, listing_query, page_of_profiles
+from store.profile_listing import (
+    ProfileFilter,
+    ProfileSort,
+    few_of_size,
+    listing_query,
+    page_of_profiles,
+)
 from store.profile_reading import all_profiles, read_profiles, with_curves
 from store.profile_rows import class_bucket, to_device
 from store.profile_writing import write_device, write_profile
@@ -114,9 +120,11 @@ class EvidenceRepository:
         sort: ProfileSort = "-created_at",
     ) -> Page[Profile]:
         """The tenant's profiles, by default newest first; raises PageInvalidError."""
-        own = all_profiles().where(ProfileRow.tenant == tenant)
-        wanted = listing_query(own, filter or ProfileFilter(), sort, after)
+        filter = filter or ProfileFilter()
         with self._database.read() as session:
+            few = few_of_size(session, tenant, filter)
+            is_own = ProfileRow.tenant == tenant if few is None else ProfileRow.id.in_(few)
+            wanted = listing_query(all_profiles().where(is_own), filter, sort, after)
             found = read_profiles(session, wanted.limit(checked_limit(limit) + 1))
         return page_of_profiles(found, limit, sort)
 

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from advisor.errors import PageInvalidError
 from advisor.evidence import Profile
 from advisor.value import Value
 from store.page import Page
-from store.profile_rows import class_bucket
 from store.tables import ProfileRow
 
 ProfileSort = Literal[
@@ -33,6 +32,7 @@ ProfileSort = Literal[
 """By what profiles are sorted; with a dash the largest first. What has no such number is left out.
 """
 _COUNT_MAX = 2**63 - 1
+_FEW = 1000
 _ID = re.compile(r"[0-9a-f]{1,32}")
 
 
@@ -75,6 +75,18 @@ class ProfileFilter(Value):
     n_classes_max: int | None = None
     source: str | None = None
     bad: bool | None = None
+
+    @property
+    def is_by_size(self) -> bool:
+        """Whether the number of classes matters."""
+        return self.n_classes_min is not None or self.n_classes_max is not None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The least and the largest number of classes, so that they fit a column."""
+        return _within(self.n_classes_min or 0), _within(
+            _COUNT_MAX if self.n_classes_max is None else self.n_classes_max
+        )
 
 
 class _Order(NamedTuple):
@@ -132,13 +144,26 @@ def listing_query(
 ) -> Select[Any]:
     """The query, filtered, sorted, and begun behind a page token; raises PageInvalidError."""
     order = _Order.of(sort)
-    query = _filtered(query, filter)
+    query = _filtered(query, filter, order)
     if order.name.removeprefix("-") not in ("created_at", "n_classes"):
         query = query.where(order.column.is_not(None))
     if after is not None:
         query = query.where(order.after(after))
     columns = (order.column, ProfileRow.id)
     return query.order_by(*((c.desc() if order.falls else c.asc()) for c in columns))
+
+
+def few_of_size(session: Session, tenant: str, filter: ProfileFilter) -> list[str] | None:
+    """The ids of a tenant's profiles of the sizes asked for; None if there are many, or all are.
+
+    Few are found by their size and then sorted: who looks for them newest first looks at all.
+    """
+    if not filter.is_by_size:
+        return None
+    row = ProfileRow
+    query = select(row.id).where(row.tenant == tenant, row.n_classes.between(*filter.sizes))
+    found = [*session.scalars(query.limit(_FEW + 1))]
+    return found if len(found) <= _FEW else None
 
 
 def page_of_profiles(found: list[Profile], limit: int, sort: ProfileSort) -> Page[Profile]:
@@ -152,17 +177,15 @@ def sorts() -> tuple[ProfileSort, ...]:
     return get_args(ProfileSort)
 
 
-def _filtered(query: Select[Any], filter: ProfileFilter) -> Select[Any]:
+def _filtered(query: Select[Any], filter: ProfileFilter, order: _Order) -> Select[Any]:
     for name in ("loss", "task_name", "kind", "device_id", "metric", "source", "bad"):
         value = getattr(filter, name)
         if value is not None:
             query = query.where(getattr(ProfileRow, name) == value)
-    least, most = filter.n_classes_min, filter.n_classes_max
-    if least is None and most is None:
+    if not filter.is_by_size:
         return query
-    lowest, highest = _within(least or 1), _within(most or _COUNT_MAX)
-    buckets = range(class_bucket(max(1, lowest)), class_bucket(max(1, lowest, highest)) + 1)
-    # The buckets say nothing more, but there is an index that begins with them.
-    return query.where(
-        ProfileRow.n_classes.between(lowest, highest), ProfileRow.class_bucket.in_(buckets)
-    )
+    # Adding nothing keeps the index by number of classes from being used: of many that match, the
+    # first few in the order asked for are found sooner than all of them are sorted.
+    is_sorted_so = order.column is ProfileRow.n_classes
+    n_classes = ProfileRow.n_classes if is_sorted_so else ProfileRow.n_classes + 0
+    return query.where(n_classes.between(*filter.sizes))

@@ -266,14 +266,16 @@ class ProfileRow(Row):
         # The created_at behind the key lets a bucket be read newest first, and no further.
         Index("ix_profiles_own", "tenant", "kind", "metric", "class_bucket", "created_at"),
         Index("ix_profiles_shared", "shared", "kind", "metric", "class_bucket", "created_at"),
-        Index(None, "tenant", "created_at", "id"),
+        Index("ix_profiles_newest", "tenant", "created_at", "id", "n_classes"),
         # Each filter of the list alone, and the pairs that the description of the API names.
         Index(None, "tenant", "loss", "created_at", "id"),
         Index(None, "tenant", "task_name", "created_at", "id"),
         Index(None, "tenant", "kind", "created_at", "id"),
         Index(None, "tenant", "device_id", "created_at", "id"),
         Index(None, "tenant", "metric", "created_at", "id"),
-        Index("ix_profiles_classes", "tenant", "class_bucket", "created_at", "id", "n_classes"),
+        Index(None, "tenant", "source", "created_at", "id"),
+        Index(None, "tenant", "bad", "created_at", "id"),
+        Index("ix_profiles_classes", "tenant", "n_classes", "id"),
         Index("ix_profiles_task_loss", "tenant", "task_name", "loss", "created_at", "id"),
         Index("ix_profiles_loss_metric", "tenant", "loss", "metric", "created_at", "id"),
         Index("ix_profiles_kind_metric", "tenant", "kind", "metric", "created_at", "id"),

@@ -129,7 +129,7 @@ def test_filters_leave_what_they_say_in_every_order_and_form(
 @pytest.mark.parametrize(
     "names",
     [
-        *[("loss",), ("task_name",), ("kind",), ("device_id",), ("metric",)],
+        *[("loss",), ("task_name",), ("kind",), ("device_id",), ("metric",), ("source",)],
         *[("task_name", "loss"), ("loss", "metric"), ("kind", "metric")],
     ],
 )

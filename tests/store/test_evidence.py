@@ -150,6 +150,28 @@ def test_profiles_are_filtered(store: Store, wanted: ProfileFilter, n_found: int
     assert len(store.evidence.profiles("local", wanted).items) == n_found
 
 
+@pytest.mark.parametrize("few", [0, 1000])
+def test_profiles_of_a_size_are_the_same_however_they_are_looked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("store.profile_listing._FEW", few)
+    for i, n_classes in enumerate((500, 1000, 1001, 2000, 1000, 1500, 10**6)):
+        profile = a_profile(task_fingerprint=str(i), statistics=statistics(n_classes))
+        store.evidence.save_profile(profile, None)
+    store.evidence.save_profile(a_profile(tenant="acme"), None)
+    for sort, expected in (
+        ("-created_at", [1500, 1000, 2000, 1001, 1000]),
+        ("n_classes", [1000, 1000, 1001, 1500, 2000]),
+    ):
+        wanted, found, token = ProfileFilter(n_classes_min=1000, n_classes_max=2000), [], None
+        for _ in range(3):
+            page = store.evidence.profiles("local", wanted, 2, token, sort)
+            found += [p.statistics.n_classes for p in page.items]
+            token = page.next_token
+        assert (found, token) == (expected, None)
+    assert store.evidence.profiles("local", ProfileFilter(n_classes_min=10**7)).items == ()
+
+
 def test_pages_of_profiles_are_newest_first(store: Store) -> None:
     for i in range(5):
         store.evidence.save_profile(a_profile(task_fingerprint=f"task {i}"), None)
