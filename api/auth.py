@@ -13,7 +13,7 @@ from api.stories.service import LOCAL
 from store.access import Key, Scope
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
-OPEN_FOLDERS = ("/web/",)
+OPEN_FOLDERS = ("/web/", "/docs/")
 """Served to everyone: nothing there is of any tenant."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="softmax-advisor"'}
 
