@@ -29,7 +29,7 @@ async function route() {
   mark(path);
   const found = ROUTES.map(([pattern, load]) => [path.match(pattern), load]).find(([match]) => match);
   const parts = found ? found[0].slice(1).map((part) => part && decodeURIComponent(part)) : [];
-  const view = h("div", { class: "view", "aria-busy": "true" });
+  const view = h("div", { class: "view", "data-path": path, "aria-busy": "true" });
   try {
     if (!found) throw new ProblemError(404, { title: "There is no such view", detail: `there is nothing at #${path}` });
     const { show } = await found[1]();
@@ -49,6 +49,7 @@ function enter(view, signal) {
   const heading = view.querySelector("h1");
   document.title = heading ? `${heading.dataset.title ?? heading.textContent} - ${NAME}` : NAME;
   view.removeAttribute("aria-busy");
+  main.dataset.path = view.dataset.path;
   if (view.isConnected) return;
   const isFirst = !main.querySelector(".view");
   fill(main, view);
