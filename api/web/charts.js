@@ -49,7 +49,7 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
     try {
       const library = await plotly();
       const isNarrow = width < NARROW_PIXELS;
-      const traces = figure.traces(isNarrow);
+      const traces = figure.traces(isNarrow).map(plain);
       const layout = themed(figure.layout(isNarrow), traces, plot, width);
       await library.react(plot, traces, layout, { displayModeBar: false });
       onDrawn?.(plot);
@@ -94,14 +94,9 @@ export function logAxis(title, values, isNarrow = false) {
   if (!high) return linearAxis(title);
   const pad = 0.03 * Math.max(Math.log10(high / low), 0.5);
   const range = [Math.log10(low) - pad, Math.log10(high) + pad];
-  const all = [];
-  for (let power = Math.floor(range[0]); power <= Math.ceil(range[1]); power += 1) {
-    for (const digit of [1, 2, 5]) all.push(Number(`${digit}e${power}`));
-  }
-  const seen = (ticks) => ticks.filter((tick) => range[0] <= Math.log10(tick) && Math.log10(tick) <= range[1]);
-  const powers = seen(all.filter((tick) => tick.toExponential().startsWith("1e")));
+  const [powers, some, all] = [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]].map((digits) => ticksOf(digits, range));
   const isDense = isNarrow || range[1] - range[0] > 5;
-  const ticks = isDense && powers.length > 1 ? powers : seen(all);
+  const ticks = isDense && powers.length > 1 ? powers : some.length > 3 ? some : all;
   return {
     title: { text: title },
     type: "log",
@@ -112,9 +107,35 @@ export function logAxis(title, values, isNarrow = false) {
   };
 }
 
+function ticksOf(digits, [from, to]) {
+  const ticks = [];
+  for (let power = Math.floor(from); power <= Math.ceil(to); power += 1) {
+    for (const digit of digits) ticks.push(Number(`${digit}e${power}`));
+  }
+  return ticks.filter((tick) => from <= Math.log10(tick) && Math.log10(tick) <= to);
+}
+
 /** An axis from zero. */
 export function linearAxis(title) {
   return { title: { text: title }, type: "linear", rangemode: "tozero" };
+}
+
+/** Plotly takes tags and entities in text for markup: whatever comes out of data is only text. */
+function plain(trace) {
+  const found = { ...trace };
+  for (const name of ["name", "text", "x", "y"]) {
+    if (Array.isArray(found[name])) found[name] = found[name].map(escaped);
+    else if (found[name] !== undefined) found[name] = escaped(found[name]);
+  }
+  return found;
+}
+
+function titled(axis) {
+  return axis?.title ? { ...axis, title: { ...axis.title, text: escaped(axis.title.text) } } : axis;
+}
+
+function escaped(value) {
+  return typeof value === "string" ? value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") : value;
 }
 
 function themed(layout, traces, plot, width) {
@@ -136,7 +157,7 @@ function themed(layout, traces, plot, width) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: style.fontFamily, size: 13 },
     hoverlabel: { bgcolor: colour("--panel"), bordercolor: line, font: { color: colour("--ink") } },
-    xaxis: { ...axis, ...layout.xaxis },
-    yaxis: { ...axis, ...layout.yaxis },
+    xaxis: { ...axis, ...titled(layout.xaxis) },
+    yaxis: { ...axis, ...titled(layout.yaxis) },
   };
 }

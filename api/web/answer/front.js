@@ -6,7 +6,6 @@ import * as words from "../words.js";
 
 const SIZE_MIN = 10;
 const SIZE_SPAN = 24;
-const SIDES = ["top right", "bottom right", "top left", "bottom left"];
 
 /** `{element, update(answer)}`; hidden where no loss has numbers for it. */
 export function front() {
@@ -23,11 +22,11 @@ export function front() {
         reading:
           `${words.falls(metric) ? "Down" : "Up"} and to the left is better; the area of a mark is its peak memory; ` +
           "bars are 80% intervals. Filled marks are on the Pareto front: no other loss is at least as good in all three.",
-        traces: (isNarrow) => marks(losses, isNarrow),
+        traces: () => marks(losses),
         layout: (isNarrow) => ({
           xaxis: logAxis("training seconds to 99% of its value", seconds, isNarrow),
           yaxis: { title: { text: `${metric} at the horizon` } },
-          showlegend: isNarrow,
+          showlegend: true,
         }),
         columns: ["loss", metric, "train time", "peak memory", "Pareto front"],
         rows: () => losses.map(row),
@@ -36,26 +35,23 @@ export function front() {
   };
 }
 
-function marks(losses, isNarrow) {
+function marks(losses) {
   const most = Math.max(...losses.map((r) => r.peak_bytes ?? 0)) || 1;
-  const bySeconds = [...losses].sort((a, b) => a.train_seconds.mean - b.train_seconds.mean);
-  return losses.map((r) => mark(r, most, SIDES[bySeconds.indexOf(r) % SIDES.length], isNarrow));
+  return losses.map((r) => mark(r, most));
 }
 
-function mark(ranked, most, side, isNarrow) {
+function mark(ranked, most) {
   const { loss, predicted_metric: metric, train_seconds: seconds, peak_bytes: peak } = ranked;
-  const { colour } = styleOf(loss);
+  const { colour, symbol } = styleOf(loss);
   return {
     name: loss,
     x: [seconds.mean],
     y: [metric.mean],
     error_x: bar(seconds, colour),
     error_y: bar(metric, colour),
-    mode: isNarrow ? "markers" : "markers+text", // a legend instead of words among marks
-    text: [loss],
-    textposition: side, // neighbours get their names on different sides
+    mode: "markers",
     marker: {
-      symbol: ranked.pareto ? "circle" : "circle-open",
+      symbol: ranked.pareto ? symbol : `${symbol}-open`,
       size: SIZE_MIN + SIZE_SPAN * Math.sqrt((peak ?? 0) / most),
       color: colour,
       line: { color: colour, width: 2 },

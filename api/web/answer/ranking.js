@@ -36,10 +36,14 @@ export function ranking(answer, live) {
   ];
 }
 
+/** The colour of a loss beside its name. */
+export function dot(loss) {
+  return h("span", { class: "dot", style: `background:${styleOf(loss).colour}`, "data-loss": loss });
+}
+
 /** The name of a loss with its colour. */
 export function lossName(loss, live) {
-  const dot = h("span", { class: "dot", style: `background:${styleOf(loss).colour}`, "data-loss": loss });
-  return [dot, live ? h("a", { href: `#/losses/${encodeURIComponent(loss)}` }, loss) : loss];
+  return [dot(loss), live ? h("a", { href: `#/losses/${encodeURIComponent(loss)}` }, loss) : loss];
 }
 
 /** What theory says, as a sign and a word. */

@@ -100,10 +100,10 @@ function figure(one, other, tasks) {
         hovertemplate: "%{y}: %{x:+.1%}<extra></extra>",
       },
     ],
-    layout: () => {
+    layout: (isNarrow) => {
       const most = 1.25 * Math.max(0.01, ...tasks.map((task) => Math.abs(ahead(task))));
       return {
-        xaxis: { range: [-most, most], tickformat: "+.0%", title: { text: `${one} ahead of ${other}` } },
+        xaxis: { range: [-most, most], tickformat: "+.0%", title: { text: isNarrow ? "ahead" : `${one} ahead of ${other}` } },
         yaxis: { autorange: "reversed", ticksuffix: " ", type: "category" },
         height: 100 + ROW_PIXELS * tasks.length,
         showlegend: false,

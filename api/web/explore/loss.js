@@ -44,8 +44,14 @@ function properties(loss) {
 }
 
 function consistency(loss) {
-  const rows = Object.entries(loss.consistency).map(([metric, found]) => [metric, standing(found), found.reason, found.source]);
-  return listing(`Consistency of ${loss.name}`, [["metric"], ["theory"], ["because"], ["source"]], rows);
+  const same = Map.groupBy(Object.entries(loss.consistency), ([metric, { status, reason, source }]) =>
+    [status, reason.replaceAll(metric, "the metric"), source].join("\n"),
+  );
+  const rows = [...same].map(([text, found]) => {
+    const [status, reason, source] = text.split("\n");
+    return [found.map(([metric]) => metric).join(", "), standing({ status, reason, source }), reason, source];
+  });
+  return listing(`Consistency of ${loss.name}`, [["metrics"], ["theory"], ["because"], ["source"]], rows);
 }
 
 function claims(loss) {

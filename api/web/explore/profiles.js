@@ -1,7 +1,7 @@
 // Profiles: two losses side by side, and all that was measured, filtered and sorted.
 
 import { get, ProblemError, request } from "../api.js";
-import { lossName } from "../answer/ranking.js";
+import { dot } from "../answer/ranking.js";
 import { save } from "../answer/save.js";
 import { choice } from "../controls.js";
 import { fill, freshId, h } from "../dom.js";
@@ -119,7 +119,7 @@ function pageOf(asked, token, signal) {
 function tableOf(items) {
   const columns = [["candidate"], ["task"], ["metric"], ["reached", "n"], ["classes", "n"], ["a step", "n"], ["memory", "n"], ["seeds", "n"], ["outcome"]];
   const row = (profile) => [
-    [lossName(profile.candidate.loss, false), " ", link("profiles", profile.id, "profile"), h("span", { class: "condition" }, words.settings(profile.candidate.settings))],
+    [dot(profile.candidate.loss), link("profiles", profile.id, profile.candidate.loss), h("span", { class: "condition" }, words.settings(profile.candidate.settings))],
     profile.task_name,
     profile.metric,
     profile.final_value === null ? "-" : words.metricValue(profile.final_value),
