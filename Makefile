@@ -62,6 +62,7 @@ bench: $(VENV)/runtime.stamp  ## Time losses and reading, train every setting to
 	$(BIN)/python -m benchmarks.losses --json artifacts/losses.json
 	$(BIN)/python -m benchmarks.metrics --json artifacts/metrics.json
 	$(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.service --json artifacts/service.json
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
 	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \
 		--data $(or $(DATA),artifacts) $(if $(DATA),,--only ml100k)

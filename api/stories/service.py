@@ -50,6 +50,6 @@ class Service:
     budget_seconds_max: float = 86400.0
     n_open_max: int | None = None
     uploads: UploadLimits = UploadLimits()
-    # Some 60 kB each, and a few MB.
-    answers: Remembered[AnswerText] = field(default_factory=lambda: Remembered(256))
-    evidence: Remembered[Evidence] = field(default_factory=lambda: Remembered(8))
+    # Some 60 kB each, and some 5 MB.
+    answers: Remembered[AnswerText] = field(default_factory=lambda: Remembered(128))
+    evidence: Remembered[Evidence] = field(default_factory=lambda: Remembered(4))
