@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.api.servers import Site, site
 from tests.databases import sqlite_url
 from tests.small_data import at_one_setting
-from tests.web.walk import Walk
+from tests.web.walk import PATIENCE_MILLISECONDS, Walk
 
 
 class Shop(NamedTuple):
@@ -32,6 +32,7 @@ def chromium() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("there is no Chromium here")
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         # No sandbox: it cannot be had under root, where CI runs; the pages are our own.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])

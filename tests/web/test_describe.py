@@ -1,4 +1,4 @@
-"""Way 1, describe: a task in a form, faults beside their fields, an answer before anything is run."""
+"""Way 1, describe: a task in a form, faults beside their fields, an answer before any training."""
 
 import re
 from pathlib import Path

@@ -70,9 +70,9 @@ class Walk:
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.wait_for_timeout(400)  # charts are drawn anew
+            self.keep(f"{name}-{scheme}-{width}")
             self.check_width()
             self.check_access(f"{name}, {scheme}, {width} px")
-            self.keep(f"{name}-{scheme}-{width}")
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size({"width": WIDE, "height": 900})
 
@@ -82,6 +82,7 @@ class Walk:
             """() => document.documentElement.scrollWidth <= innerWidth ? [] :
             [...document.querySelectorAll("main *")]
               .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+              .filter((e) => !e.closest(".scroll"))
               .map((e) => `${e.tagName}.${e.className}`).slice(0, 5)"""
         )
         assert not beyond, beyond
@@ -107,7 +108,7 @@ class Walk:
     def hold(self, pattern: str) -> list[Route]:
         """From now on requests that match are held back; let them go with `continue_()`."""
         held: list[Route] = []
-        self.page.route(pattern, held.append)
+        self.page.route(pattern, lambda route: held.append(route))
         return held
 
     def _heard(self, message: ConsoleMessage) -> None:
