@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 GROUND = {"light": "#ffffff", "dark": "#14171c"}
 APART = 0.07
 CONTRAST = 3.0  # what graphics need, by WCAG 1.4.11
-# How the colours of a screen are seen without one kind of cones, in linear RGB; Machado et al. 2009.
+# How a screen's colours are seen without one kind of cones, in linear RGB; Machado et al. 2009.
 EYES = {
     "all cones": np.eye(3),
     "no red": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],

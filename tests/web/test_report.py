@@ -1,4 +1,4 @@
-"""The report in a browser, opened as the file that it is: complete, offline, nothing run from data."""
+"""The report in a browser, opened as the file it is: complete, offline, nothing run from data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +53,7 @@ def test_it_shows_the_answer_with_three_charts(report: _File, tmp_path: Path) ->
     report.inspect("report")
 
 
-def test_charts_have_their_numbers_and_the_curves_another_axis(
-    report: _File, tmp_path: Path
-) -> None:
+def test_charts_have_their_numbers_and_curves_another_axis(report: _File, tmp_path: Path) -> None:
     page = _open(report, tmp_path, measured())
     summaries = page.get_by_text("The numbers", exact=True)
     expect(summaries).to_have_count(3)
@@ -82,7 +80,8 @@ def test_theory_alone_draws_no_chart(report: _File, tmp_path: Path) -> None:
 
 def test_text_from_data_is_shown_as_text(report: _File, tmp_path: Path) -> None:
     task = Task(name=EVIL, data=DataSource(path=EVIL), metric="ndcg@20")
-    page = _open(report, tmp_path, measured(task=task, warnings=(EVIL,), settings={"a": EVIL}))
+    evil = {"task": task, "warnings": (EVIL,), "settings": {"a": EVIL}}
+    page = _open(report, tmp_path, by_theory().model_copy(update=evil))
     expect(page.get_by_text(EVIL).first).to_be_visible()
     assert page.locator("b").count() == 0
     assert yaml.safe_load(page.locator("pre").inner_text())["settings"] == {"a": EVIL}

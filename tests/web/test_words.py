@@ -1,9 +1,9 @@
 """The page's words are those of the terminal: words.js against api/wording.py."""
 
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
@@ -42,8 +42,7 @@ def words(chromium: Browser) -> Iterator[Alone]:
 
 
 def _numbers() -> list[float]:
-    draw = random.Random(1)
-    return [*EDGES, *(10 ** draw.uniform(-5, 6) for _ in range(500))]
+    return [*EDGES, *(10 ** np.random.default_rng(1).uniform(-5, 6, 500)).tolist()]
 
 
 def _intervals() -> list[dict[str, float]]:
