@@ -64,6 +64,11 @@ _KNOWN: dict[type[AdvisorError], tuple[str, str, int]] = {
     RateExceededError: ("rate-exceeded", "There were too many requests", 429),
     TooManyOpenError: ("too-many-calibrations", "Too many calibrations wait or run", 429),
 }
+# Where the framework says no more than that it could not parse a body.
+_NOT_JSON: dict[type[Exception], str] = {
+    UnicodeDecodeError: "it is not UTF-8 text",
+    RecursionError: "it is nested too deeply",
+}
 _HTTP_NAMES = {413: "body-too-large"}
 _OTHERS = (
     ("request-invalid", "The request is not what this operation takes", 422),
@@ -167,6 +172,11 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    for cause, reason in _NOT_JSON.items():
+        if isinstance(error.__cause__, cause):
+            fault = Fault(field="body", given=None, problem=f"this is not JSON: {reason}")
+            detail = f"{fault.field}: {fault.problem}"
+            return _problem(request, *_OTHERS[0], detail, errors=[fault])
     phrase = HTTPStatus(error.status_code).phrase
     name = _HTTP_NAMES.get(error.status_code, phrase.lower().replace(" ", "-"))
     detail = str(error.detail)

@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.settings import Settings
+from tests.api.in_process import Client
 from tests.api.servers import Site
 
 
@@ -204,3 +205,18 @@ def test_the_unexpected_says_nothing_of_the_inside(tmp_path: Path) -> None:
 
     problem = _check(asyncio.run(ask()), 500, "internal")
     assert problem["detail"] == "something went wrong in the service; its log says what"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", "Expecting property name"),
+        (b'{"task": "\xff"}', "it is not UTF-8 text"),
+        (b"[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_a_body_that_is_no_json_is_invalid(lone: Client, body: bytes, reason: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = lone.post("/v1/recommendations", content=body, headers=headers)
+    problem = _check(answer, 422, "request-invalid")
+    assert problem["detail"].startswith(f"body: this is not JSON: {reason}")
