@@ -5,16 +5,19 @@
 //   curves.update({ reading, traces, layout, columns, rows });   // and `title`, if it changes
 //
 // `traces(isNarrow)` and `layout(isNarrow)` are called anew at every drawing, so that they may ask
-// styleOf for the colours of the scheme; `rows()` only while the table is open. Drawn once a frame at most, when
-// the element is on the page, and again when its width or the scheme changes.
+// styleOf for the colours of the scheme; `rows()` only while the table is open. Drawn when the element
+// is on the page, and again when its width or the scheme changes; what is out of sight is drawn anew for
+// other numbers only when it comes near.
 
 import { fill, freshId, h, table } from "./dom.js";
+import { inTurn } from "./frames.js";
 import { plotly } from "./plotly.js";
 
 const NARROW_PIXELS = 640;
 const HEIGHT = 460;
 const HEIGHT_NARROW = 340; // and a line for each name in the legend
 const LEGEND_LINE = 22;
+const NEAR = "300px";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /**
@@ -38,7 +41,9 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
     details,
   );
   let figure = null;
-  let isDue = false;
+  let isNear = true; // until the observer has looked
+  let isStale = false;
+  let hasDrawn = false;
 
   const tabulate = () => {
     if (details.open && figure) fill(numbers, table(heading.textContent, figure.columns, figure.rows()));
@@ -46,32 +51,39 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
   const draw = async () => {
     const width = plot.clientWidth;
     if (!figure || !width) return; // the observer calls when it is on the page
+    isStale = false;
     try {
       const library = await plotly();
       const isNarrow = width < NARROW_PIXELS;
       const traces = figure.traces(isNarrow).map(plain);
       const layout = themed(figure.layout(isNarrow), traces, plot, width);
       await library.react(plot, traces, layout, { displayModeBar: false });
+      hasDrawn = true;
       onDrawn?.(plot);
     } catch (error) {
       fill(plot, h("p", { class: "note" }, `The chart cannot be drawn: ${error.message}. Its numbers are below.`));
     }
   };
   const ask = () => {
-    if (isDue) return;
-    isDue = true;
-    requestAnimationFrame(() => {
-      isDue = false;
-      draw();
-    });
+    isStale = true;
+    if (isNear || !hasDrawn) inTurn(draw);
   };
+  new IntersectionObserver(
+    ([{ isIntersecting }]) => {
+      isNear = isIntersecting;
+      if (isNear && isStale) ask();
+    },
+    { rootMargin: NEAR },
+  ).observe(plot);
   let width = 0;
   new ResizeObserver(() => {
-    if (plot.clientWidth !== width) ask();
+    if (plot.clientWidth !== width) inTurn(draw);
     width = plot.clientWidth;
   }).observe(plot);
-  const onScheme = () => (element.isConnected ? ask() : dark.removeEventListener("change", onScheme));
+  const onScheme = () => (element.isConnected ? inTurn(draw) : dark.removeEventListener("change", onScheme));
   dark.addEventListener("change", onScheme);
+  const onPrint = () => (element.isConnected ? isStale && draw() : removeEventListener("beforeprint", onPrint));
+  addEventListener("beforeprint", onPrint);
 
   return {
     element,

@@ -26,15 +26,25 @@ const OTHERS = [
 
 /** `{colour, symbol}` of a loss; the colour is for the scheme that the page is shown in. */
 export function styleOf(loss) {
-  const style = STYLES[loss] ?? OTHERS[hash(loss) % OTHERS.length];
+  const style = known(loss);
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   return { colour: isDark ? style.dark : style.light, symbol: style.symbol };
+}
+
+/** The colour of a loss for a style sheet, which follows the scheme by itself. */
+export function ink(loss) {
+  const { light, dark } = known(loss);
+  return `light-dark(${light}, ${dark})`;
 }
 
 /** The same colour, faint. */
 export function faint(colour, opacity = 0.14) {
   const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
   return `rgba(${red},${green},${blue},${opacity})`;
+}
+
+function known(loss) {
+  return STYLES[loss] ?? OTHERS[hash(loss) % OTHERS.length];
 }
 
 function hash(text) {

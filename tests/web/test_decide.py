@@ -11,7 +11,6 @@ from tests.web.conftest import Shop
 from tests.web.walk import Walk
 
 pytestmark = pytest.mark.browser
-FELT_MILLISECONDS = 100  # of the server's part and the browser's, on a machine with nothing else
 
 
 def _answer(walk: Walk, shop: Shop, query: str = "") -> Page:

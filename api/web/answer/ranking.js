@@ -1,7 +1,7 @@
 // The ranking: a line per loss at its best settings.
 
 import { h } from "../dom.js";
-import { styleOf } from "../losses.js";
+import { ink } from "../losses.js";
 import * as words from "../words.js";
 
 /** The table with what stands below it; losses are links where there is a server. */
@@ -38,7 +38,7 @@ export function ranking(answer, live) {
 
 /** The colour of a loss beside its name. */
 export function dot(loss) {
-  return h("span", { class: "dot", style: `background:${styleOf(loss).colour}`, "data-loss": loss });
+  return h("span", { class: "dot", style: `background:${ink(loss)}`, "data-loss": loss });
 }
 
 /** The name of a loss with its colour. */
