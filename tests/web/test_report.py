@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from advisor.recommendation import Recommendation
 from advisor.task import DataSource, Task
 from api.report import render_report
-from tests.cli.answers import DEVICE, by_theory, measured
+from tests.cli.answers import DEVICE, by_theory, measured, ranked
 from tests.web.walk import Walk
 
 pytestmark = pytest.mark.browser
@@ -80,10 +80,13 @@ def test_theory_alone_draws_no_chart(report: _File, tmp_path: Path) -> None:
 
 def test_text_from_data_is_shown_as_text(report: _File, tmp_path: Path) -> None:
     task = Task(name=EVIL, data=DataSource(path=EVIL), metric="ndcg@20")
-    evil = {"task": task, "warnings": (EVIL,), "settings": {"a": EVIL}}
-    page = _open(report, tmp_path, by_theory().model_copy(update=evil))
+    losses = (ranked("softmax", 0.3, 24.0, 0.9), ranked(EVIL, 0.28, 3.4, 0.1))
+    evil = measured(task=task, warnings=(EVIL,), settings={"a": EVIL}, ranking=losses)
+    page = _open(report, tmp_path, evil)
     expect(page.get_by_text(EVIL).first).to_be_visible()
-    assert page.locator("b").count() == 0
+    expect(page.locator(".legendtext", has_text=EVIL).first).to_be_visible()
+    expect(page.locator(".ytick", has_text=EVIL)).to_be_visible()
+    assert page.locator("b, [style*=bold]").count() == 0
     assert yaml.safe_load(page.locator("pre").inner_text())["settings"] == {"a": EVIL}
 
 
