@@ -16,7 +16,8 @@ import { plotly } from "./plotly.js";
 const NARROW_PIXELS = 640;
 const HEIGHT = 460;
 const HEIGHT_NARROW = 340; // and a line for each name in the legend
-const LEGEND_LINE = 22;
+const LEGEND_LINE = 28;
+const NARROW_TICKS = 5;
 const NEAR = "300px";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -108,14 +109,16 @@ export function logAxis(title, values, isNarrow = false) {
   const range = [Math.log10(low) - pad, Math.log10(high) + pad];
   const [powers, some, all] = [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]].map((digits) => ticksOf(digits, range));
   const isDense = isNarrow || range[1] - range[0] > 5;
-  const ticks = isDense && powers.length > 1 ? powers : some.length > 3 ? some : all;
+  const fitting = isDense && powers.length > 1 ? powers : some.length > 3 ? some : all;
+  const every = isNarrow ? Math.ceil(fitting.length / NARROW_TICKS) : 1;
+  const ticks = fitting.filter((_, n) => n % every === 0);
   return {
     title: { text: title },
     type: "log",
     range,
     tickmode: "array",
     tickvals: ticks,
-    ticktext: ticks.map((tick) => (tick < 1e4 ? String(tick) : tick.toLocaleString("en-US"))),
+    ticktext: ticks.map((tick) => (tick < 1e3 ? String(tick) : tick.toLocaleString("en-US"))),
   };
 }
 
@@ -164,7 +167,7 @@ function themed(layout, traces, plot, width) {
     dragmode: isNarrow ? false : "zoom", // a finger scrolls the page
     ...layout,
     width,
-    legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", ...layout.legend },
+    legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", maxheight: 0.9, ...layout.legend },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: style.fontFamily, size: 13 },

@@ -38,7 +38,7 @@ export function ink(loss) {
 }
 
 /** The same colour, faint. */
-export function faint(colour, opacity = 0.14) {
+export function faint(colour, opacity) {
   const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
   return `rgba(${red},${green},${blue},${opacity})`;
 }

@@ -6,6 +6,8 @@ import { faint, styleOf } from "../losses.js";
 import * as words from "../words.js";
 
 const ROOM = 1.03;
+const BAND = 0.14; // opacity of a band, and of all of them together
+const BANDS = 0.7;
 const AXES = { seconds: "training seconds", epochs: "epochs" };
 
 /**
@@ -64,7 +66,7 @@ function figure(answer, axis, isLog, span) {
       "The metric on validation, one line per loss at its best settings: measured points, then the forecast " +
       `(dashed) with its 80% band. The mark at its end is the loss's horizon, ${goal}.`,
     traces: () => [
-      ...losses.map((ranked) => band(ranked, x)),
+      ...losses.map((ranked) => band(ranked, x, Math.min(BAND, BANDS / losses.length))),
       ...losses.flatMap((ranked) => lines(ranked, x, unit(axis))),
     ],
     layout: (isNarrow) => ({
@@ -91,7 +93,7 @@ function ahead(ranked) {
   return ranked.curve.slice(Math.max(0, ranked.measured.length - 1));
 }
 
-function band(ranked, x) {
+function band(ranked, x, opacity) {
   const points = ahead(ranked);
   const back = [...points].reverse();
   return {
@@ -101,7 +103,7 @@ function band(ranked, x) {
     x: [...points, ...back].map(x),
     y: [...points.map((point) => point.high), ...back.map((point) => point.low)],
     fill: "toself",
-    fillcolor: faint(styleOf(ranked.loss).colour),
+    fillcolor: faint(styleOf(ranked.loss).colour, opacity),
     line: { width: 0 },
     mode: "lines",
   };

@@ -58,7 +58,7 @@ export function answerView({ device = null, live = false, controls = null, onCur
       charts.curves.update(answer, span);
       charts.front.update(answer);
       charts.chances.update(answer);
-      fill(parts.why, why(answer, live));
+      fill(parts.why, why(answer, live, parts.why.querySelector("details")?.open));
       fill(parts.next, next(answer));
       fill(parts.facts, facts(answer, device, live));
     },

@@ -5,14 +5,14 @@ import * as words from "../words.js";
 
 const PROFILES_SHOWN = 8;
 
-/** The reasons with their sources, and each loss by itself. */
-export function why(answer, live) {
+/** The reasons with their sources, and each loss by itself, which stays open if it `isOpen`. */
+export function why(answer, live, isOpen) {
   return [
     h("h2", null, "Why"),
     h("ol", { class: "reasons" }, answer.reasons.map(reason)),
     h(
       "details",
-      null,
+      { open: isOpen },
       h("summary", null, "Each loss by itself"),
       answer.ranking.map((ranked) => [
         h("h3", null, ranked.loss),
