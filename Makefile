@@ -9,7 +9,6 @@ ADVISOR := PYTHONSAFEPATH=1 $(BIN)/softmax-advisor
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test soak lint audit format docs serve bench clean
-SOAK_ROUNDS ?= 10
 TEST_WORKERS ?= 2
 
 help:  ## Show this list
@@ -25,9 +24,8 @@ demo: $(VENV)/runtime.stamp  ## Install, calibrate a real sample task, print the
 test: $(VENV)/dev.stamp  ## Install and run the whole test suite, file by file over TEST_WORKERS=2
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-soak: $(VENV)/dev.stamp  ## Kill servers, workers and connections again and again (SOAK_ROUNDS=10, about 25 minutes)
-	for round in $$(seq $(SOAK_ROUNDS)); do \
-	$(BIN)/python -m pytest -q tests/api/test_restart.py tests/api/test_workers.py || exit 1; done
+soak: $(VENV)/dev.stamp  ## Kill, lock, fill and fuzz the service again and again (30 to 45 minutes, alone on the machine)
+	$(BIN)/python -m pytest -q -p no:xdist -m soak --durations=0
 
 lint: $(VENV)/dev.stamp  ## Check style, types and the import contracts
 	$(BIN)/ruff check .

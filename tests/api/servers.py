@@ -186,6 +186,10 @@ class Site:
     def legs_of(self, trial_id: str) -> list[dict[str, Any]]:
         return [leg for leg in self.legs().values() if leg["trial_id"] == trial_id]
 
+    def forget_connections(self) -> None:
+        """Ours to the database are made anew; theirs are not touched."""
+        self._engine.dispose()
+
     def drop_connections(self) -> None:
         """PostgreSQL ends every connection to this database but the one that asks."""
         name = sa.make_url(self.database_url).database
