@@ -13,7 +13,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from advisor.forecast import SEED_SD, Forecast
+from advisor.bank import share_of
+from advisor.forecast import SEED_SD, Forecast, latent_noise
 
 Array = npt.NDArray[np.float64]
 
@@ -66,14 +67,15 @@ def options(contenders: Sequence[Contender], max_seeds: int, whole: bool = False
 
 
 def gains(found: Sequence[Option], contenders: Sequence[Contender], forecast: Forecast) -> Array:
-    """[options]: expected gain of the best mean at the horizon, as a share of the level."""
+    """[options]: expected gain of the best mean at the horizon, on the forecast's latent scale."""
     who = np.array([c.index for c in contenders])
     ends = np.array([c.horizon_examples / c.batch_size for c in contenders])
     asked = np.array([o.contender.index for o in found])
     steps = np.array([o.until_examples / o.contender.batch_size for o in found])
-    mean = forecast.shares(who, ends)
-    variance = forecast.share_sd(asked, steps) ** 2 + SEED_SD**2
-    moved = forecast.share_covariance(who, ends, asked, steps) / np.sqrt(variance)
+    mean = forecast.latents(who, ends)
+    noise = latent_noise(share_of(forecast.latents(asked, steps)), SEED_SD)
+    variance = forecast.latent_sd(asked, steps) ** 2 + noise**2
+    moved = forecast.latent_covariance(who, ends, asked, steps) / np.sqrt(variance)
     total = np.zeros(len(found))
     for level in _levels():
         total += (mean[:, None] + moved * level).max(0) - mean.max()

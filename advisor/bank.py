@@ -2,8 +2,9 @@
 
 Curves are shares of the best score of their task, against log2 of training steps: levels differ
 between tasks far more than losses do, and steps, unlike epochs or shares of a horizon, mean the
-same for every horizon. Shares, not their logarithm: a loss that fails on a task falls far, none
-rises as far, and what is far below the best makes little difference.
+same for every horizon. Shares are kept as the negative logarithm of the room that they leave below
+the ceiling: none rises above the best, many fall far below it, and on this scale what is good
+spreads out and what fails lies close, so that departures are nearly symmetric.
 """
 
 import math
@@ -24,10 +25,14 @@ Array = npt.NDArray[np.float64]
 KNOTS = np.arange(0.0, 25.0)
 """log2 of training steps: where curves are kept; between two they are straight."""
 
+CEILING = 1.05
+"""Of shares: a little above 1, as the best that was seen need not be the best there is."""
+_LEAST_ROOM = 0.015  # below the ceiling, for scores that chance lifted above the best
+
 # One step of these in the logarithm (or the Gini index) lowers a task's similarity to e^-1/2.
 _SCALES = {"classes": 1.5, "examples": 2.0, "positives": 1.5, "gini": 0.2, "dim": 1.5}
-_OTHER_METRIC, _OTHER_KIND = 0.6, 0.8
-_FAR_WEIGHT = 0.3  # of the least similar task: rates and losses behave alike on most
+_OTHER_METRIC, _OTHER_KIND = 0.6, 0.5
+_FAR_WEIGHT = 0.1  # of the least similar task: rates and losses behave alike on most
 _BEYOND = 0.5  # what a curve counts for with each doubling of steps beyond its ends
 _FEW_LOSSES = 1.0
 
@@ -136,7 +141,17 @@ class StoredTask:
 
     def _at_knots(self, profile: Profile, scores: Array) -> Array:
         log2_steps = [math.log2(max(1.0, p.examples / profile.batch_size)) for p in profile.curve]
-        return np.interp(KNOTS, log2_steps, scores / self.level)
+        return np.interp(KNOTS, log2_steps, latent(scores / self.level))
+
+
+def latent(shares: Array) -> Array:
+    """Shares of the best on the scale on which they are compared; it rises with them."""
+    return -np.log(np.maximum(CEILING - shares, _LEAST_ROOM))
+
+
+def share_of(latents: Array) -> Array:
+    """The shares of the best again."""
+    return CEILING - np.exp(-latents)
 
 
 def knot_weights(log2_steps: Array) -> Array:

@@ -1,10 +1,11 @@
 """The curves at the horizon, with their uncertainty, from the prior and the points measured so far.
 
-All candidates of a task are one Gaussian process: the score's share of the task's level, over
-candidates and log2 of training steps. Around the prior's mean lie deviations that candidates share
-by what they have in common: all of the task, a loss, a rate, a decay, a loss with a rate, a loss
-with its other settings. So what one curve shows moves the forecast of all that are like it. That
-early points say little of the end, and how curves that start flat go on, is in the stored curves.
+All candidates of a task are one Gaussian process: the score's share of the task's level, on the
+bank's latent scale, over candidates and log2 of training steps. Around the prior's mean lie
+deviations that candidates share by what they have in common: all of the task, a loss, a rate, a
+decay, a loss with a rate, a loss with its other settings. So what one curve shows moves the
+forecast of all that are like it. That early points say little of the end, and how curves that start
+flat go on, is in the stored curves.
 The level itself is unknown, too: it is weighed on a grid by how well the measured points then agree
 with what is expected. The posterior is joint: whatever is compared is drawn from it together.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.bank import EFFECTS, KNOTS, Kin, knot_weights
+from advisor.bank import CEILING, EFFECTS, KNOTS, Kin, knot_weights, latent, share_of
 from advisor.evidence import Candidate
 from advisor.prior import Prior
 
@@ -27,12 +28,22 @@ SEED_SD = 0.012  # of the score: .2% to 1.4% from seed to seed over five tasks
 TO_80_PERCENT = 1.2816
 METRIC_MAX = 1.0  # of every metric there is
 
-_REMEMBERED_STEPS = 3.0  # log2 of the steps over which a deviation is forgotten
+# log2 of the steps over which a deviation is forgotten, as the stored tasks' deviations are.
+_REMEMBERED_STEPS = {
+    "task": 7.0,
+    "loss": 3.0,
+    "rate": 2.0,
+    "decay": 2.0,
+    "loss_rate": 1.7,
+    "loss_rest": 1.7,
+    "own": 1.7,
+}
 _READ_BACK = tuple(2.0**-i for i in range(7))  # of a curve's length: where others may end
 _LEVELS, _LEVELS_WITHIN_SD = 41, 3.0
 _TEMPER = 0.5  # of what points say of the level: they agree more than their covariance says
 _LEAST_SHARE, _LEAST_SCORE = 1e-3, 1e-6  # nothing that was trained is expected to be worth 0
-_FAR_BEHIND, _APART_SD = 0.5, 0.3  # of the best at the same steps; of the level
+_ABOVE = 1.1  # times the best score so far: where the level is sought first
+_LIFTED = 1.02  # a score may lie this far above the level, by chance
 _JITTER = 1e-9
 _TOLERANCE = 1.0001
 
@@ -66,18 +77,20 @@ class Forecast:
         kin = [Kin.of(c) for c in candidates]
         self._groups = {effect: _numbered([k.groups[effect] for k in kin]) for effect in EFFECTS}
         self._covariances = {
-            effect: sd[:, None] * sd[None, :] * _remembered() for effect, sd in prior.sd.items()
+            effect: sd[:, None] * sd[None, :] * _remembered(effect)
+            for effect, sd in prior.sd.items()
         }
-        self._apart = _apart(curves, len(kin))
         who, log2_steps, scores, noise = _points(curves)
         self._who, self._weights = who, knot_weights(log2_steps)
         covariance = self._between(who, self._weights, who, self._weights)
-        top = scores.max(initial=_LEAST_SCORE)
-        covariance[np.diag_indices_from(covariance)] += (noise * scores / top) ** 2 + _JITTER
-        # Of some hundred points at most, so the inverse of the factor is cheap and exact enough.
-        self._whiten: Array = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float64)
-        self._levels, self._weight_of_level, self._pulls = self._weighed(scores)
-        self.level = float(np.exp(self._weight_of_level @ np.log(self._levels)))
+        self.level = _ABOVE * float(scores.max(initial=_LEAST_SCORE))
+        for _ in range(2):  # what noise is on the latent scale depends on where the level is
+            spread = latent_noise(scores / self.level, noise) ** 2 + _JITTER
+            # Of some hundred points at most: the inverse of the factor is cheap and exact enough.
+            factor = np.linalg.cholesky(covariance + np.diag(spread))
+            self._whiten: Array = np.linalg.inv(factor).astype(np.float64)
+            self._levels, self._weight_of_level, self._pulls = self._weighed(scores)
+            self.level = float(np.exp(self._weight_of_level @ np.log(self._levels)))
         """The score of the best candidate at the end of what is stored, as it seems."""
 
     def mean(self, who: Indices, steps: Array) -> Array:
@@ -88,10 +101,13 @@ class Forecast:
         """Standard deviation of the score, the level's uncertainty in it."""
         by_level = self._by_level(who, steps)
         between = self._weight_of_level @ (by_level - self._weight_of_level @ by_level) ** 2
-        return np.sqrt(between + (self.level * self.share_sd(who, steps)) ** 2)
+        variance = self.latent_sd(who, steps) ** 2
+        room = np.exp(0.5 * variance - self._latents_by_level(who, steps))
+        sd = self._levels[:, None] * room * np.sqrt(np.expm1(variance))
+        return np.sqrt(between + self._weight_of_level @ np.minimum(sd, by_level) ** 2)
 
-    def shares(self, who: Indices, steps: Array) -> Array:
-        """Mean of the shares of the level, at the level as it seems."""
+    def latents(self, who: Indices, steps: Array) -> Array:
+        """Mean of the shares of the level on the latent scale, at the level as it seems."""
         weights = knot_weights(_log2(steps))
         pull = self._weight_of_level @ self._pulls
         return (
@@ -99,30 +115,30 @@ class Forecast:
             + self._between(who, weights, self._who, self._weights) @ pull
         )
 
-    def share_covariance(
+    def latent_covariance(
         self, who: Indices, steps: Array, whom: Indices, their_steps: Array
     ) -> Array:
-        """Posterior covariance of shares of the level, [points, their points]."""
+        """Posterior covariance on the latent scale, [points, their points]."""
         ours, theirs = knot_weights(_log2(steps)), knot_weights(_log2(their_steps))
         known = self._explained(who, ours).T @ self._explained(whom, theirs)
         return self._between(who, ours, whom, theirs) - known
 
-    def share_sd(self, who: Indices, steps: Array) -> Array:
-        """Standard deviation of the share of the level."""
+    def latent_sd(self, who: Indices, steps: Array) -> Array:
+        """Standard deviation on the latent scale."""
         weights = knot_weights(_log2(steps))
         variance = self._own_variance(who, weights) - (self._explained(who, weights) ** 2).sum(0)
         return np.sqrt(np.maximum(variance, _JITTER))
 
     def draws(self, who: Indices, steps: Array, n: int, seed: int) -> Array:
         """Joint draws of scores, [n, points]."""
-        covariance = self.share_covariance(who, steps, who, steps)
+        covariance = self.latent_covariance(who, steps, who, steps)
         covariance[np.diag_indices_from(covariance)] += 10 * _JITTER
         factor = np.linalg.cholesky(covariance)
         generator = np.random.default_rng(seed)
         which = generator.choice(len(self._levels), size=n, p=self._weight_of_level)
         noise = generator.standard_normal((n, len(who))) @ factor.T
-        shares = self._shares_by_level(who, steps)[which] + noise
-        return _scores(shares, self._levels[which, None])
+        latents = self._latents_by_level(who, steps)[which] + noise
+        return _scores(latents, self._levels[which, None])
 
     def path(self, index: int, steps: Array) -> tuple[Array, Array]:
         """Score on the way and its standard deviation."""
@@ -157,11 +173,12 @@ class Forecast:
             levels = np.exp(prior.level + prior.level_sd * at)
             return levels, weights / weights.sum(), np.zeros((_LEVELS, 0))
         top = float(scores.max())
-        levels = np.geomspace(0.7 * top, 20.0 * top, 4 * _LEVELS)
-        shares = scores / levels[:, None]
-        white = (shares - self._expected(self._who, self._weights)) @ self._whiten.T
-        # The density of the scores, not of the shares: hence the logarithm of the level.
-        of_points = -0.5 * (white**2).sum(1) - len(scores) * np.log(levels)
+        levels = np.geomspace(top / _LIFTED, 20.0 * top, 4 * _LEVELS)
+        latents = latent(scores / levels[:, None])
+        white = (latents - self._expected(self._who, self._weights)) @ self._whiten.T
+        # The density of the scores, hence the logarithm of how a latent moves with its score.
+        moves = latents.sum(1) - len(scores) * np.log(levels)
+        of_points = moves - 0.5 * (white**2).sum(1)
         of_prior = -0.5 * ((np.log(levels) - prior.level) / prior.level_sd) ** 2
         log_weight = _TEMPER * of_points + of_prior
         weights = np.exp(log_weight - log_weight.max())
@@ -171,9 +188,10 @@ class Forecast:
 
     def _by_level(self, who: Indices, steps: Array) -> Array:
         """[levels, points]: mean scores."""
-        return _scores(self._shares_by_level(who, steps), self._levels[:, None])
+        skew = 0.5 * self.latent_sd(who, steps) ** 2  # the mean lies below the median
+        return _scores(self._latents_by_level(who, steps) - skew, self._levels[:, None])
 
-    def _shares_by_level(self, who: Indices, steps: Array) -> Array:
+    def _latents_by_level(self, who: Indices, steps: Array) -> Array:
         weights = knot_weights(_log2(steps))
         seen = self._between(self._who, self._weights, who, weights)
         return self._expected(who, weights) + self._pulls @ seen
@@ -182,15 +200,13 @@ class Forecast:
         return (self._prior.mean[who] * weights).sum(1)
 
     def _between(self, who: Indices, weights: Array, whom: Indices, theirs: Array) -> Array:
-        """Prior covariance of shares, [points, their points]."""
+        """Prior covariance on the latent scale, [points, their points]."""
         total = np.zeros((len(who), len(whom)))
         for effect in EFFECTS:
             group = self._groups[effect]
             shared = weights @ self._covariances[effect] @ theirs.T
             if effect == "loss":
                 shared = shared * np.outer(self._prior.widening[who], self._prior.widening[whom])
-            if effect == "own":
-                shared = shared + np.outer(self._apart[who], self._apart[whom])
             total += shared * (group[who][:, None] == group[whom][None, :])
         return total
 
@@ -199,30 +215,22 @@ class Forecast:
         for effect in EFFECTS:
             own = ((weights @ self._covariances[effect]) * weights).sum(1)
             total += own * (self._prior.widening[who] ** 2 if effect == "loss" else 1.0)
-        return total + self._apart[who] ** 2
+        return total
 
     def _explained(self, who: Indices, weights: Array) -> Array:
         """[measured points, points]: what the measured points tell of these."""
         return self._whiten @ self._between(self._who, self._weights, who, weights)
 
 
-def _scores(shares: Array, levels: Array) -> Array:
-    """What shares of a level are as scores."""
-    return np.minimum(levels * np.maximum(shares, _LEAST_SHARE), METRIC_MAX)
+def latent_noise(shares: Array, relative: Array | float) -> Array:
+    """Standard deviation on the latent scale of a relative one of these shares."""
+    within = np.minimum(shares, 1.0)
+    return relative * within / (CEILING - within)
 
 
-def _apart(curves: dict[int, Curve], n_candidates: int) -> Array:
-    """[candidates]: standard deviation of what is a curve's very own where it lies far behind.
-
-    Departures are not normal: some fail, or begin late, far below what is expected of them. That
-    tells of them alone, not of those that have something in common with them, nor of the level.
-    """
-    apart = np.zeros(n_candidates)
-    for index, curve in curves.items():
-        best = max(float(c.at(curve.reach)) for c in curves.values() if c.reach >= curve.reach)
-        if curve.scores[-1] < _FAR_BEHIND * best:
-            apart[index] = _APART_SD
-    return apart
+def _scores(latents: Array, levels: Array) -> Array:
+    """The scores at these levels."""
+    return np.minimum(levels * np.maximum(share_of(latents), _LEAST_SHARE), METRIC_MAX)
 
 
 def _points(curves: dict[int, Curve]) -> tuple[Indices, Array, Array, Array]:
@@ -253,8 +261,8 @@ def _numbered(groups: Sequence[object]) -> Indices:
     return np.array([numbers[g] for g in groups], dtype=np.int64)
 
 
-def _remembered() -> Array:
-    return np.exp(-np.abs(KNOTS[:, None] - KNOTS[None, :]) / _REMEMBERED_STEPS)
+def _remembered(effect: str) -> Array:
+    return np.exp(-np.abs(KNOTS[:, None] - KNOTS[None, :]) / _REMEMBERED_STEPS[effect])
 
 
 def _log2(steps: Array) -> Array:

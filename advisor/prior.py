@@ -13,16 +13,16 @@ from functools import cached_property
 
 import numpy as np
 
-from advisor.bank import EFFECTS, KNOTS, Array, Kin, StoredTask, Traits
+from advisor.bank import CEILING, EFFECTS, KNOTS, Array, Kin, StoredTask, Traits, latent
 from advisor.evidence import Candidate, Profile
 from advisor.task import Task, TaskStatistics
 
-_LOSS_SHRINK, _SETTINGS_SHRINK = 0.3, 0.3
+_LOSS_SHRINK, _SETTINGS_SHRINK = 1.0, 1.0
 _LEVEL_SD, _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD = 0.7, math.log(0.2), 1.2
 _LEVEL_POWER = 4  # of the similarity: levels are alike on the most similar tasks only
 _TASKS_TO_LEARN_FROM = 3
 
-# Without enough stored tasks: a slow rise, and standard deviations around it at log2 steps.
+# Without enough stored tasks: a slow rise, and standard deviations of shares, at log2 steps.
 _RISE = ((0.0, 0.05), (4.0, 0.15), (8.0, 0.45), (12.0, 0.8), (24.0, 0.9))
 _BLIND = {
     "task": ((0.0, 0.1), (6.0, 0.25), (12.0, 0.15), (24.0, 0.1)),
@@ -42,9 +42,10 @@ _TO_80_PERCENT = 1.2816
 class Prior:
     """The mean curve of every candidate, and how far a task departs from it.
 
-    `mean`[candidates, KNOTS] is the score's share of the task's level, `sd` by effect are standard
-    deviations at KNOTS of what the task's candidates share beyond it, that of the loss times
-    `widening`[candidates]. `level` is the log of the best score to be expected.
+    `mean`[candidates, KNOTS] is the score's share of the task's level, on the bank's latent scale;
+    `sd` by effect are standard deviations at KNOTS of what the task's candidates share beyond it,
+    that of the loss times `widening`[candidates]. `level` is the log of the best score to be
+    expected.
     """
 
     mean: Array
@@ -142,7 +143,7 @@ EMPTY_BANK = Bank()
 
 def general_prior(n_candidates: int) -> Prior:
     """What is expected where nothing is stored: a slow rise, the same for all."""
-    mean = np.tile(_line(_RISE), (n_candidates, 1))
+    mean = np.tile(latent(_line(_RISE)), (n_candidates, 1))
     return Prior(mean, _blind(), np.ones(n_candidates), _UNKNOWN_LEVEL, _UNKNOWN_LEVEL_SD)
 
 
@@ -214,7 +215,8 @@ def _spread(effect: str, values: list[Array]) -> Array:
 
 
 def _blind() -> dict[str, Array]:
-    return {effect: _line(points) for effect, points in _BLIND.items()}
+    slope = 1 / (CEILING - _line(_RISE))  # of the latent scale, where the shares are expected
+    return {effect: slope * _line(points) for effect, points in _BLIND.items()}
 
 
 def _line(points: tuple[tuple[float, float], ...]) -> Array:

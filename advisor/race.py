@@ -34,7 +34,7 @@ from advisor.value import Interval
 
 Array = npt.NDArray[np.float64]
 
-_GAIN_AT_LEAST = 1e-5  # as a share of the best: below this nothing is worth its seconds
+_GAIN_AT_LEAST = 1e-5  # on the latent scale: below this nothing is worth its seconds
 _STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
 _FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
@@ -228,11 +228,11 @@ class Race:
         return self._forecast
 
     def _at_horizon(self, contenders: Sequence[Contender]) -> tuple[Array, Array]:
-        """Mean and standard deviation of the score at the horizon, the level as it seems."""
+        """Mean and standard deviation of the score at the horizon."""
         who = np.array([c.index for c in contenders])
         ends = np.array([c.horizon_examples / c.batch_size for c in contenders])
         forecast = self._forecast_now()
-        return forecast.mean(who, ends), forecast.level * forecast.share_sd(who, ends)
+        return forecast.mean(who, ends), forecast.spread(who, ends)
 
     def _first_leg(self, free: Sequence[Contender], seconds_left: float, whole: bool) -> Leg | None:
         """What stored tasks favour is trained first: it is the measure of all others.

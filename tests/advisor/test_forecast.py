@@ -36,7 +36,8 @@ def forecast(curves: dict[int, Curve]) -> Forecast:
 def end(seen: Forecast, index: int) -> tuple[float, float]:
     """Mean score at the horizon, and its standard deviation relative to the level."""
     who, steps = np.array([index]), np.array([HORIZON_STEPS])
-    return float(seen.mean(who, steps)[0]), float(seen.share_sd(who, steps)[0])
+    sd = float(seen.spread(who, steps)[0]) / seen.level
+    return float(seen.mean(who, steps)[0]), sd
 
 
 def test_without_any_curve_the_prior_speaks_for_all_alike() -> None:
@@ -53,7 +54,8 @@ def test_a_candidate_at_its_horizon_is_its_measurement() -> None:
     assert sd[0] == pytest.approx(SEED_SD * 0.3)
     mean_beside_others, sd_beside_others = end(seen, 0)
     assert mean_beside_others == pytest.approx(0.3, rel=0.005)
-    assert sd_beside_others <= SEED_SD
+    # Noise is told once, at the level as it seems; over all levels that may be it is a bit wider.
+    assert sd_beside_others <= 1.5 * SEED_SD
 
 
 def test_further_seeds_narrow_what_was_measured() -> None:
@@ -157,6 +159,6 @@ def test_no_warning_and_no_error_on_random_curves() -> None:
             curves[index] = Curve(steps, scores)
         seen = forecast(curves)
         assert np.isfinite([seen.mean(who, ends), seen.spread(who, ends)]).all()
-        assert (seen.share_sd(who, ends) >= 0).all()
+        assert (seen.latent_sd(who, ends) >= 0).all()
         assert np.isfinite(seen.draws(who, ends, 10, seed=0)).all()
         assert np.isfinite(seen.path(0, np.geomspace(4, HORIZON_STEPS, 20))).all()
