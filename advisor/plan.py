@@ -59,6 +59,10 @@ class Plan(Value):
     race_seconds: float = Field(description="of the budget, for the legs")
     losses: tuple[LossPlan, ...] = Field(description="the cheapest to its horizon first")
     notes: tuple[str, ...]
+    budget_money: float | None = Field(
+        default=None, description="for the budget, where the price of the device is set"
+    )
+    least_budget_money: float | None = None
 
 
 def plan(

@@ -45,6 +45,9 @@ class RankedCandidate(Value):
     profile_ids: tuple[str, ...] = ()
     curve: tuple[ForecastPoint, ...] = ()
     measured: tuple[ForecastPoint, ...] = ()
+    train_money: Interval | None = Field(
+        default=None, description="for train_seconds on this device, where its price is set"
+    )
 
 
 class NextExperiment(Value):
@@ -52,6 +55,7 @@ class NextExperiment(Value):
 
     text: str
     budget_seconds: float
+    budget_money: float | None = None
 
 
 class Recommendation(Value):
@@ -81,3 +85,6 @@ class Recommendation(Value):
     calibration_id: str | None = None
     elapsed_seconds: float
     warnings: tuple[str, ...] = ()
+    money_per_hour: float | None = Field(
+        default=None, description="of the device, as whoever runs the service has set it"
+    )

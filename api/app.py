@@ -246,6 +246,7 @@ def service_of(settings: Settings, store: Store) -> Service:
         budget_seconds_max=settings.budget_seconds_max,
         n_open_max=settings.calibrations_max,
         uploads=settings.upload_limits(),
+        money_per_hour=settings.money_per_hour,
     )
 
 

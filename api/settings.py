@@ -1,5 +1,6 @@
 """Settings: what the environment says (`ADVISOR_*`), read here and nowhere else."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -81,6 +82,13 @@ class Settings(BaseSettings):
     upload_days: float | None = Field(
         default=None, gt=0, description="a file sent goes after so long; by default never"
     )
+    money_per_hour: Annotated[
+        dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]], NoDecode
+    ] = Field(
+        default={},
+        description="of devices, by the id of one or for all of a kind (cpu, cuda), as JSON: "
+        "every answer is priced by it",
+    )
     log_format: Literal["text", "json"] = Field(
         default="text", description="json: one object per line, with ids of request and calibration"
     )
@@ -98,6 +106,14 @@ class Settings(BaseSettings):
     @classmethod
     def _separated(cls, names: object) -> object:
         return re.findall(r"[^\s,]+", names.lower()) if isinstance(names, str) else names
+
+    @field_validator("money_per_hour", mode="before")
+    @classmethod
+    def _from_json(cls, prices: object) -> object:
+        try:
+            return json.loads(prices) if isinstance(prices, str) else prices
+        except json.JSONDecodeError:
+            raise ValueError('give JSON such as {"cuda": 2.5}') from None
 
     @field_validator("data_dir")
     @classmethod

@@ -40,6 +40,7 @@ def opened(settings: Settings) -> Iterator[Service]:
             store=store,
             workspace=settings.workspace(),
             budget_seconds_max=settings.budget_seconds_max,
+            money_per_hour=settings.money_per_hour,
         )
     finally:
         store.close()

@@ -190,7 +190,8 @@ def _decide(service: Service, tenant: str, calibration_id: str) -> Calibration:
         elapsed_seconds=calibration.spent_seconds,
         bank=shipped_bank(),
     )
-    saved = service.store.recommendations.save(answer_of(calibration, answer, profile_ids), tenant)
+    whole = answer_of(calibration, answer, profile_ids, service.price(prepared.device))
+    saved = service.store.recommendations.save(whole, tenant)
     status = "cancelled" if calibration.cancel_requested else "succeeded"
     return service.store.calibrations.finish(calibration_id, status, recommendation_id=saved.id)
 

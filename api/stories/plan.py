@@ -4,6 +4,7 @@ from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Device
 from advisor.plan import Plan, plan
+from advisor.price import money
 from advisor.shipped import shipped_bank
 from advisor.task import Task
 from api.stories.ask_tell import check_elsewhere
@@ -39,7 +40,7 @@ def plan_budget(
     statistics = prepared.statistics
     profiles = known_profiles(service, tenant, prepared.task, statistics, prepared=prepared)
     costs = known_costs(service, tenant, prepared)
-    return plan(
+    found = plan(
         prepared,
         budget_seconds,
         costs,
@@ -48,6 +49,10 @@ def plan_budget(
         can_pause=can_pause,
         bank=shipped_bank(),
     )
+    if (price := service.price(device)) is None:
+        return found
+    seconds = {"budget_money": budget_seconds, "least_budget_money": found.least_budget_seconds}
+    return found.model_copy(update={name: money(s, price) for name, s in seconds.items()})
 
 
 def _by_its_numbers(task: Task, device: Device) -> Prepared:

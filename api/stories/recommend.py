@@ -8,6 +8,7 @@ from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Device, Profile, StepCost
 from advisor.outcome import joined
+from advisor.price import priced
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from advisor.shipped import shipped_bank
@@ -97,19 +98,19 @@ def _answer(
     """The answer to a task by what is stored now; one that rests on the same is the same."""
     costs = known_costs(service, tenant, prepared) if prepared else []
     known = [tenant, service.store.evidence.stamp(tenant)]
+    price = service.price(device)
     told = [value.model_dump_json() for value in (task, device, prepared, *costs) if value]
 
     def make() -> AnswerText:
         check_words(task)
         statistics = prepared.statistics if prepared else task.statistics
         evidence = known_evidence(service, tenant, task, statistics, prepared=prepared)
-        return AnswerText.of(
-            recommend(
-                task, evidence.profiles, device, prepared=prepared, costs=costs, bank=evidence.bank
-            )
+        answer = recommend(
+            task, evidence.profiles, device, prepared=prepared, costs=costs, bank=evidence.bank
         )
+        return AnswerText.of(priced(answer, price))
 
-    return service.answers.get((*known, *told), make)
+    return service.answers.get((*known, *told, price), make)
 
 
 def prepared_again(

@@ -74,7 +74,8 @@ class Run:
         self._left_alone = self._patiently(self._killers)
         calibrated = self._calibrate()
         profile_ids = self._save_profiles(calibrated.profiles)
-        answer = answer_of(self._calibration, calibrated.recommendation, profile_ids)
+        price = self._service.price(self._service.workspace.device)
+        answer = answer_of(self._calibration, calibrated.recommendation, profile_ids, price)
         repository = self._service.store.recommendations
         saved = self._patiently(lambda: repository.save(answer, self._tenant))
         self._charge()

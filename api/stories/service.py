@@ -1,9 +1,10 @@
 """Service: what every story works with; made once by whoever starts the program."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.evidence import Profile
+from advisor.evidence import Device, Profile
 from advisor.prior import Bank
 from api.stories.remembered import Remembered
 from profiler.workspace import Workspace
@@ -50,6 +51,12 @@ class Service:
     budget_seconds_max: float = 86400.0
     n_open_max: int | None = None
     uploads: UploadLimits = UploadLimits()
+    money_per_hour: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Of devices by their id, else of all of a kind (cpu, cuda)."""
     # Some 60 kB each, and some 5 MB.
     answers: Remembered[AnswerText] = field(default_factory=lambda: Remembered(128))
     evidence: Remembered[Evidence] = field(default_factory=lambda: Remembered(4))
+
+    def price(self, device: Device) -> float | None:
+        """Money per hour of a device, where it is set."""
+        return self.money_per_hour.get(device.id, self.money_per_hour.get(device.kind))

@@ -31,6 +31,7 @@ def test_the_environment_sets_each_of_them(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ADVISOR_LEG_SECONDS_MAX", "90")
     monkeypatch.setenv("ADVISOR_HOSTS", "Advisor.example, other.example")
     monkeypatch.setenv("ADVISOR_THREADS", "")
+    monkeypatch.setenv("ADVISOR_MONEY_PER_HOUR", '{"cuda": 2.5, "0a1b": 0}')
     settings = Settings()
     assert settings.data_dir == Path.home() / "lab"
     assert settings.database_url == "postgresql+psycopg://me:secret@host/name"
@@ -38,6 +39,7 @@ def test_the_environment_sets_each_of_them(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.workspace().leg_limit_seconds == 90
     assert settings.hosts == {"advisor.example", "other.example"}
     assert settings.threads is None
+    assert settings.money_per_hour == {"cuda": 2.5, "0a1b": 0.0}
     assert not settings.server_runs_calibrations
     assert "secret" not in repr(settings)
 
@@ -51,6 +53,10 @@ def test_the_environment_sets_each_of_them(monkeypatch: pytest.MonkeyPatch) -> N
         ("LEG_MEMORY_GIB", "nan"),
         ("BUDGET_SECONDS_MAX", "0"),
         ("DEAD_AFTER_SECONDS", "1"),
+        ("MONEY_PER_HOUR", "2.5 an hour"),
+        ("MONEY_PER_HOUR", '{"cuda": -1}'),
+        ("MONEY_PER_HOUR", '{"cuda": Infinity}'),
+        ("MONEY_PER_HOUR", '["cuda"]'),
     ],
 )
 def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
