@@ -5,9 +5,9 @@
 //   curves.update({ reading, traces, layout, columns, rows });   // and `title`, if it changes
 //
 // `traces(isNarrow)` and `layout(isNarrow)` are called anew at every drawing, so that they may ask
-// styleOf for the colours of the scheme; `rows()` only while the table is open. Drawn when the element
-// is on the page, and again when its width or the scheme changes; what is out of sight is drawn anew for
-// other numbers only when it comes near.
+// styleOf for the colours of the scheme; `rows()` only while the table is open. Drawn when the
+// element is on the page, and again when its width or the scheme changes; what is out of sight is
+// drawn anew for other numbers only when it comes near.
 
 import { fill, freshId, h, table } from "./dom.js";
 import { inTurn } from "./frames.js";
@@ -31,8 +31,18 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
   const reading = h("p", { class: "note" });
   const plot = h("div", { class: "chart", role: "img", "aria-labelledby": name });
   const frame = h("div", { class: "frame" }, plot);
-  const numbers = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The numbers" });
-  const details = h("details", { ontoggle: () => tabulate() }, h("summary", null, "The numbers"), numbers);
+  const numbers = h("div", {
+    class: "scroll",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "The numbers",
+  });
+  const details = h(
+    "details",
+    { ontoggle: () => tabulate() },
+    h("summary", null, "The numbers"),
+    numbers,
+  );
   const element = h(
     "section",
     { class: "charted" },
@@ -47,7 +57,8 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
   let hasDrawn = false;
 
   const tabulate = () => {
-    if (details.open && figure) fill(numbers, table(heading.textContent, figure.columns, figure.rows()));
+    if (details.open && figure)
+      fill(numbers, table(heading.textContent, figure.columns, figure.rows()));
   };
   const draw = async () => {
     const width = plot.clientWidth;
@@ -62,7 +73,14 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
       hasDrawn = true;
       onDrawn?.(plot);
     } catch (error) {
-      fill(plot, h("p", { class: "note" }, `The chart cannot be drawn: ${error.message}. Its numbers are below.`));
+      fill(
+        plot,
+        h(
+          "p",
+          { class: "note" },
+          `The chart cannot be drawn: ${error.message}. Its numbers are below.`,
+        ),
+      );
     }
   };
   const ask = () => {
@@ -81,9 +99,11 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
     if (plot.clientWidth !== width) inTurn(draw);
     width = plot.clientWidth;
   }).observe(plot);
-  const onScheme = () => (element.isConnected ? inTurn(draw) : dark.removeEventListener("change", onScheme));
+  const onScheme = () =>
+    element.isConnected ? inTurn(draw) : dark.removeEventListener("change", onScheme);
   dark.addEventListener("change", onScheme);
-  const onPrint = () => (element.isConnected ? isStale && draw() : removeEventListener("beforeprint", onPrint));
+  const onPrint = () =>
+    element.isConnected ? isStale && draw() : removeEventListener("beforeprint", onPrint);
   addEventListener("beforeprint", onPrint);
 
   return {
@@ -107,7 +127,9 @@ export function logAxis(title, values, isNarrow = false) {
   if (!high) return linearAxis(title);
   const pad = 0.03 * Math.max(Math.log10(high / low), 0.5);
   const range = [Math.log10(low) - pad, Math.log10(high) + pad];
-  const [powers, some, all] = [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]].map((digits) => ticksOf(digits, range));
+  const [powers, some, all] = [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]].map((digits) =>
+    ticksOf(digits, range),
+  );
   const isDense = isNarrow || range[1] - range[0] > 5;
   const fitting = isDense && powers.length > 1 ? powers : some.length > 3 ? some : all;
   const every = isNarrow ? Math.ceil(fitting.length / NARROW_TICKS) : 1;
@@ -150,16 +172,26 @@ function titled(axis) {
 }
 
 function escaped(value) {
-  return typeof value === "string" ? value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") : value;
+  return typeof value === "string"
+    ? value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+    : value;
 }
 
 function themed(layout, traces, plot, width) {
   const style = getComputedStyle(plot);
   const colour = (name) => style.getPropertyValue(name).trim();
   const line = colour("--line");
-  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, tickangle: 0 };
+  const axis = {
+    gridcolor: line,
+    zerolinecolor: line,
+    linecolor: line,
+    automargin: true,
+    tickangle: 0,
+  };
   const isNarrow = width < NARROW_PIXELS;
-  const nNamed = layout.showlegend ? traces.filter((trace) => trace.showlegend !== false).length : 0;
+  const nNamed = layout.showlegend
+    ? traces.filter((trace) => trace.showlegend !== false).length
+    : 0;
   return {
     height: isNarrow ? HEIGHT_NARROW + LEGEND_LINE * nNamed : HEIGHT,
     margin: { l: 56, r: 16, t: 16, b: 48 },
@@ -167,7 +199,14 @@ function themed(layout, traces, plot, width) {
     dragmode: isNarrow ? false : "zoom", // a finger scrolls the page
     ...layout,
     width,
-    legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", maxheight: 0.9, ...layout.legend },
+    legend: {
+      orientation: "h",
+      yref: "container",
+      y: 0,
+      yanchor: "bottom",
+      maxheight: 0.9,
+      ...layout.legend,
+    },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: style.fontFamily, size: 13 },

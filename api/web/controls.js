@@ -9,10 +9,21 @@ export function choice(label, options, chosen, onChange) {
     h(
       "label",
       null,
-      h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onChange(value) }),
+      h("input", {
+        type: "radio",
+        name,
+        value,
+        checked: value === chosen,
+        onchange: () => onChange(value),
+      }),
       h("span", null, text),
     );
-  return h("fieldset", { class: "choice" }, h("legend", null, label), Object.entries(options).map(option));
+  return h(
+    "fieldset",
+    { class: "choice" },
+    h("legend", null, label),
+    Object.entries(options).map(option),
+  );
 }
 
 /** A box to tick. */

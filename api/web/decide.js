@@ -26,13 +26,22 @@ export async function show({ main, parts: [id], query, signal }) {
 
 function links(answer, path) {
   const as = (text, file, type, from) =>
-    h("a", { href: from, download: file, onclick: (event) => saved(event, from, file, type) }, text);
+    h(
+      "a",
+      { href: from, download: file, onclick: (event) => saved(event, from, file, type) },
+      text,
+    );
   return h(
     "p",
     { class: "links" },
     as("Report as one file", `softmax-advisor-${answer.id}.html`, "text/html", `${path}/report`),
     as("JSON", `recommendation-${answer.id}.json`, "application/json", path),
-    answer.calibration_id && h("a", { href: `#/calibrations/${encodeURIComponent(answer.calibration_id)}` }, "The calibration"),
+    answer.calibration_id &&
+      h(
+        "a",
+        { href: `#/calibrations/${encodeURIComponent(answer.calibration_id)}` },
+        "The calibration",
+      ),
     h("a", { href: "#/" }, "Another task"),
   );
 }

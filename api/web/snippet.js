@@ -24,7 +24,11 @@ export function snippet(answer) {
     "section",
     { class: "snippet" },
     h("h2", null, "Use it"),
-    h("p", { class: "note" }, "Where softmax-advisor is installed, this trains one step; put your encoder beside the layer and your class counts in their place."),
+    h(
+      "p",
+      { class: "note" },
+      "Where softmax-advisor is installed, this trains one step; put your encoder beside the layer and your class counts in their place.",
+    ),
     copyable(call(answer), "the call"),
     h(
       "details",

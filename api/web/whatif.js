@@ -19,25 +19,41 @@ const TRADE_STEP = 0.005;
  */
 export function whatIf(answer, query, signal, onAnswer) {
   const { task } = answer;
-  const asked = { horizon: horizonIn(query) ?? task.horizon, speed: shareIn(query, "speed") ?? task.trade.speed, memory: shareIn(query, "memory") ?? task.trade.memory };
+  const asked = {
+    horizon: horizonIn(query) ?? task.horizon,
+    speed: shareIn(query, "speed") ?? task.trade.speed,
+    memory: shareIn(query, "memory") ?? task.trade.memory,
+  };
   const told = h("p", { class: "note", role: "status" });
   const back = h("button", { type: "button", onclick: () => reset() }, "Back to the answer");
-  const ask = latest((body) => look("/v1/recommendations:preview", body, { signal }), shown, failed);
+  const ask = latest(
+    (body) => look("/v1/recommendations:preview", body, { signal }),
+    shown,
+    failed,
+  );
   let axis = unitOf(task.horizon);
   let curves = null;
   let current = answer; // as given, or as previewed last
 
   const rulers = {
-    horizon: ruler("Horizon", { min: 0, max: STEPS, step: 1 }, (position) => ahead({ horizon: { [axis]: valueAt(position) } })),
+    horizon: ruler("Horizon", { min: 0, max: STEPS, step: 1 }, (position) =>
+      ahead({ horizon: { [axis]: valueAt(position) } }),
+    ),
     speed: ruler("Speed", trade(task.trade.speed), (speed) => ahead({ speed })),
     memory: ruler("Memory", trade(task.trade.memory), (memory) => ahead({ memory })),
   };
-  const grip = handle((value) => ahead({ horizon: { [axis]: rounded(Math.min(Math.max(value, extent().low), extent().high)) } }));
+  const grip = handle((value) =>
+    ahead({ horizon: { [axis]: rounded(Math.min(Math.max(value, extent().low), extent().high)) } }),
+  );
   const element = h(
     "section",
     { class: "whatif", "aria-label": "What if" },
     h("h2", null, "What if"),
-    h("div", { class: "rulers" }, Object.values(rulers).map((one) => one.element)),
+    h(
+      "div",
+      { class: "rulers" },
+      Object.values(rulers).map((one) => one.element),
+    ),
     h("div", { class: "told" }, told, back),
   );
 
@@ -46,7 +62,8 @@ export function whatIf(answer, query, signal, onAnswer) {
     const place = placeOf(answer, axis);
     const curved = answer.ranking.filter((ranked) => ranked.curve.length);
     const ends = curved.map((ranked) => place(ranked.curve.at(-1)));
-    const end = task.horizon[axis] ?? (ends.length ? Math.max(...ends) : axis === "epochs" ? 1 : 60);
+    const end =
+      task.horizon[axis] ?? (ends.length ? Math.max(...ends) : axis === "epochs" ? 1 : 60);
     const starts = curved.map((ranked) => place(ranked.curve[0])).filter((start) => start > 0);
     return { low: rounded(Math.min(end / NEARER, ...starts)), high: rounded(FURTHER * end) };
   }
@@ -68,26 +85,46 @@ export function whatIf(answer, query, signal, onAnswer) {
   function mark() {
     const horizon = words.horizon(asked.horizon);
     rulers.horizon.set(positionOf(standing()), horizon);
-    rulers.speed.set(asked.speed, `give up ${share(asked.speed)} of ${task.metric} for each halving of training time`);
-    rulers.memory.set(asked.memory, `give up ${share(asked.memory)} of ${task.metric} for each halving of memory`);
+    rulers.speed.set(
+      asked.speed,
+      `give up ${share(asked.speed)} of ${task.metric} for each halving of training time`,
+    );
+    rulers.memory.set(
+      asked.memory,
+      `give up ${share(asked.memory)} of ${task.metric} for each halving of memory`,
+    );
     grip.set(standing(), horizon);
     back.hidden = isAsGiven();
-    if (isAsGiven()) fill(told, "Drag the horizon, here or on the curves, or change the trade: the answer follows, and nothing is stored.");
+    if (isAsGiven())
+      fill(
+        told,
+        "Drag the horizon, here or on the curves, or change the trade: the answer follows, " +
+          "and nothing is stored.",
+      );
   }
   function ahead(change) {
     Object.assign(asked, change);
     mark();
-    keepInAddress(isAsGiven() ? {} : { ...asked.horizon, speed: asked.speed, memory: asked.memory });
+    keepInAddress(
+      isAsGiven() ? {} : { ...asked.horizon, speed: asked.speed, memory: asked.memory },
+    );
     if (isAsGiven()) {
       ask.drop();
       show(answer);
     } else {
-      ask({ recommendation_id: answer.id, horizon: asked.horizon, trade: { speed: asked.speed, memory: asked.memory } });
+      ask({
+        recommendation_id: answer.id,
+        horizon: asked.horizon,
+        trade: { speed: asked.speed, memory: asked.memory },
+      });
     }
   }
   function shown(previewed) {
     const pBest = words.probability(previewed.p_best);
-    fill(told, `Preview, not stored: ${previewed.loss} comes first after ${words.horizon(previewed.task.horizon)}, the best with probability ${pBest}.`);
+    fill(
+      told,
+      `Preview, not stored: ${previewed.loss} comes first after ${words.horizon(previewed.task.horizon)}, the best with probability ${pBest}.`,
+    );
     show(previewed);
   }
   function show(changed) {
@@ -104,13 +141,16 @@ export function whatIf(answer, query, signal, onAnswer) {
   }
   function isAsGiven() {
     const { horizon, trade: given } = task;
-    const isSame = asked.horizon.epochs == horizon.epochs && asked.horizon.seconds == horizon.seconds; // null or absent
+    const isSame =
+      asked.horizon.epochs == horizon.epochs && asked.horizon.seconds == horizon.seconds; // null or absent
     return isSame && asked.speed === given.speed && asked.memory === given.memory;
   }
-  /** What the curves' axis shows, the same at every preview, so that nothing jumps under the hand. */
+  /** What the curves' axis shows: the same at every preview, so that nothing jumps. */
   function span() {
     const place = placeOf(answer, axis);
-    const starts = answer.ranking.flatMap((ranked) => ranked.curve.slice(0, 1).map(place)).filter((start) => start > 0);
+    const starts = answer.ranking
+      .flatMap((ranked) => ranked.curve.slice(0, 1).map(place))
+      .filter((start) => start > 0);
     return starts.length ? [Math.min(...starts), extent().high] : null;
   }
 
@@ -164,7 +204,12 @@ function latest(ask, onAnswer, onError) {
 
 function ruler(name, range, onMove) {
   const id = freshId("ruler");
-  const input = h("input", { id, type: "range", ...range, oninput: () => onMove(Number(input.value)) });
+  const input = h("input", {
+    id,
+    type: "range",
+    ...range,
+    oninput: () => onMove(Number(input.value)),
+  });
   const said = h("output", { for: id });
   return {
     element: h("div", { class: "ruler" }, h("label", { for: id }, name), input, said),
@@ -194,7 +239,9 @@ function unitOf({ seconds }) {
 }
 
 function horizonIn(query) {
-  const given = ["epochs", "seconds"].map((unit) => [unit, Number(query.get(unit))]).filter(([, value]) => value > 0);
+  const given = ["epochs", "seconds"]
+    .map((unit) => [unit, Number(query.get(unit))])
+    .filter(([, value]) => value > 0);
   return given.length ? Object.fromEntries(given) : null;
 }
 

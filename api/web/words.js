@@ -6,8 +6,17 @@ export const LEVELS = {
   prior: "stored profiles of similar tasks; nothing was measured on this one",
   measured: "measured on this task",
 };
-export const VERDICTS = { recommended: "recommended", tied: "tied", not_enough_evidence: "not enough evidence" };
-export const CONSISTENCY_SIGNS = { consistent: "✓", conditional: "~", inconsistent: "✗", unknown: "?" };
+export const VERDICTS = {
+  recommended: "recommended",
+  tied: "tied",
+  not_enough_evidence: "not enough evidence",
+};
+export const CONSISTENCY_SIGNS = {
+  consistent: "✓",
+  conditional: "~",
+  inconsistent: "✗",
+  unknown: "?",
+};
 const TIED_FROM = 0.8; // the leaders are those who together are the best with this probability
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -63,6 +72,11 @@ export function count(n) {
   return n.toLocaleString("en-US");
 }
 
+/** "943 rows, 1,682 classes, 79,926 training examples". */
+export function sizes({ n_rows: rows, n_classes: classes, n_examples: examples }) {
+  return `${count(rows)} rows, ${count(classes)} classes, ${count(examples)} training examples`;
+}
+
 /** "2026-11-24 18:00 UTC" of an ISO time. */
 export function time(iso) {
   return `${new Date(iso).toISOString().slice(0, 16).replace("T", " ")} UTC`;
@@ -89,7 +103,9 @@ export function predicted(ranked) {
 
 /** One setting's value, as it would stand in a file. */
 export function setting(value) {
-  return typeof value === "number" && !Number.isInteger(value) ? significant(value, 6) : String(value);
+  return typeof value === "number" && !Number.isInteger(value)
+    ? significant(value, 6)
+    : String(value);
 }
 
 /** "learning_rate 0.003, weight_decay 0.0001". */
@@ -135,7 +151,8 @@ export function headline(answer) {
   const pBest = probability(answer.p_best);
   const goal = `${answer.task.metric} after ${horizon(answer.task.horizon)}`;
   const nLosses = answer.ranking.filter((ranked) => ranked.feasible).length;
-  if (nLosses === 1) return `Train with ${loss}: it is the only loss that takes part and is feasible.`;
+  if (nLosses === 1)
+    return `Train with ${loss}: it is the only loss that takes part and is feasible.`;
   if (answer.verdict === "recommended") {
     return `Train with ${loss}: of ${nLosses} losses it is the best for ${goal} with probability ${pBest}.`;
   }
@@ -163,7 +180,8 @@ export function gain(answer) {
     return `Gain over the baseline: none, ${baseline} is the baseline itself.`;
   }
   const reached = answer.ranking[0].predicted_metric;
-  const share = reached && reached.mean > mean ? `, ${signed(100 * (mean / (reached.mean - mean)), 1)}%` : "";
+  const share =
+    reached && reached.mean > mean ? `, ${signed(100 * (mean / (reached.mean - mean)), 1)}%` : "";
   return (
     `Gain over the baseline ${baseline}: ${signed(mean, 4)} ${answer.task.metric} ` +
     `(80% interval ${signed(low, 4)} to ${signed(high, 4)}${share}).`

@@ -8,7 +8,11 @@ const SAID_MILLISECONDS = 1500;
 export function copyable(text, what) {
   const source = h("pre", { tabindex: "0", role: "region", "aria-label": what }, text);
   const said = h("span", { class: "unseen", role: "status" });
-  const button = h("button", { type: "button", "aria-label": `Copy ${what}`, onclick: () => copy() }, "Copy");
+  const button = h(
+    "button",
+    { type: "button", "aria-label": `Copy ${what}`, onclick: () => copy() },
+    "Copy",
+  );
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(source.textContent);

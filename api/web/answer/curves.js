@@ -70,7 +70,9 @@ function figure(answer, axis, isLog, span) {
       ...losses.flatMap((ranked) => lines(ranked, x, unit(axis))),
     ],
     layout: (isNarrow) => ({
-      xaxis: isLog ? logAxis(title, places, isNarrow) : { ...linearAxis(title), range: [0, ROOM * Math.max(...places)] },
+      xaxis: isLog
+        ? logAxis(title, places, isNarrow)
+        : { ...linearAxis(title), range: [0, ROOM * Math.max(...places)] },
       yaxis: upright(metric, points),
       showlegend: true,
     }),

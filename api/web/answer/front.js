@@ -13,7 +13,9 @@ export function front() {
   return {
     element: shown.element,
     update(answer) {
-      const losses = answer.ranking.filter((r) => r.feasible && r.predicted_metric && r.train_seconds);
+      const losses = answer.ranking.filter(
+        (r) => r.feasible && r.predicted_metric && r.train_seconds,
+      );
       shown.element.hidden = !losses.length;
       if (!losses.length) return;
       const { metric } = answer.task;
@@ -62,7 +64,14 @@ function mark(ranked, most) {
 }
 
 function bar({ low, mean, high }, colour) {
-  return { type: "data", symmetric: false, array: [high - mean], arrayminus: [mean - low], color: colour, thickness: 1.2 };
+  return {
+    type: "data",
+    symmetric: false,
+    array: [high - mean],
+    arrayminus: [mean - low],
+    color: colour,
+    thickness: 1.2,
+  };
 }
 
 function row(ranked) {

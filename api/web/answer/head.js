@@ -25,7 +25,10 @@ export function head(answer) {
 export function pair(answer) {
   const [best] = answer.ranking;
   const numbers = [
-    [`${answer.task.metric} at the horizon`, best.predicted_metric && words.metricInterval(best.predicted_metric)],
+    [
+      `${answer.task.metric} at the horizon`,
+      best.predicted_metric && words.metricInterval(best.predicted_metric),
+    ],
     ["training time", best.train_seconds && words.durationInterval(best.train_seconds)],
     ["peak memory", best.peak_bytes !== null && words.size(best.peak_bytes)],
   ].filter(([, text]) => text);
@@ -41,7 +44,12 @@ export function pair(answer) {
       "div",
       null,
       h("h2", null, "What to expect"),
-      numbers.length > 0 && h("dl", { class: "numbers" }, numbers.map(([name, text]) => h("div", null, h("dt", null, name), h("dd", null, text)))),
+      numbers.length > 0 &&
+        h(
+          "dl",
+          { class: "numbers" },
+          numbers.map(([name, text]) => h("div", null, h("dt", null, name), h("dd", null, text))),
+        ),
       gain && h("p", null, gain),
       !numbers.length && !gain && h("p", { class: "note" }, "Nothing is known in numbers yet."),
     ),
@@ -51,7 +59,16 @@ export function pair(answer) {
 /** The warnings; null without any. */
 export function mind({ warnings }) {
   if (!warnings.length) return null;
-  return h("section", null, h("h2", null, "Mind"), h("ul", { class: "warnings" }, warnings.map((text) => h("li", null, text))));
+  return h(
+    "section",
+    null,
+    h("h2", null, "Mind"),
+    h(
+      "ul",
+      { class: "warnings" },
+      warnings.map((text) => h("li", null, text)),
+    ),
+  );
 }
 
 /** The loss and its settings as YAML. */
@@ -61,7 +78,10 @@ function yaml({ loss, settings }) {
 }
 
 function scalar(value) {
-  if (typeof value === "string") return /^[a-z]\w*$/i.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value) ? value : JSON.stringify(value);
+  if (typeof value === "string")
+    return /^[a-z]\w*$/i.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value)
+      ? value
+      : JSON.stringify(value);
   const text = String(value);
   // YAML takes 1e-7 for a word: a number with a power has a point and a sign.
   return /^-?\d+e/.test(text) ? text.replace("e", ".0e") : text;

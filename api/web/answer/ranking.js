@@ -23,10 +23,24 @@ export function ranking(answer, live) {
       "table",
       { class: "ranking" },
       h("caption", { class: "unseen" }, "The losses, best first"),
-      h("thead", null, h("tr", null, columns.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
-      h("tbody", null, answer.ranking.map((ranked) => line(ranked, metric, live))),
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          columns.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        answer.ranking.map((ranked) => line(ranked, metric, live)),
+      ),
     ),
-    infeasible.map((ranked) => h("p", { class: "note" }, `${ranked.loss}: ${ranked.reasons[0].text}`)),
+    infeasible.map((ranked) =>
+      h("p", { class: "note" }, `${ranked.loss}: ${ranked.reasons[0].text}`),
+    ),
     h(
       "p",
       { class: "note" },
@@ -48,12 +62,17 @@ export function lossName(loss, live) {
 
 /** What theory says, as a sign and a word. */
 export function standing({ status, reason, source }) {
-  return h("span", { class: status, title: `${reason} [${source}]` }, `${words.CONSISTENCY_SIGNS[status]} ${status}`);
+  return h(
+    "span",
+    { class: status, title: `${reason} [${source}]` },
+    `${words.CONSISTENCY_SIGNS[status]} ${status}`,
+  );
 }
 
 function line(ranked, metric, live) {
   const { train_seconds: seconds, peak_bytes: peak } = ranked;
-  const cell = (label, kind, ...children) => h("td", { class: kind, "data-label": label }, ...children);
+  const cell = (label, kind, ...children) =>
+    h("td", { class: kind, "data-label": label }, ...children);
   return h(
     "tr",
     { class: !ranked.feasible && "out" },
@@ -68,5 +87,8 @@ function line(ranked, metric, live) {
 }
 
 function front() {
-  return [" ", h("span", { class: "front", title: "on the Pareto front of metric, time and memory" }, "◆")];
+  return [
+    " ",
+    h("span", { class: "front", title: "on the Pareto front of metric, time and memory" }, "◆"),
+  ];
 }

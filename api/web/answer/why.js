@@ -20,8 +20,13 @@ export function why(answer, live, isOpen) {
           "ul",
           { class: "reasons" },
           ranked.reasons.map(reason),
-          reason({ text: `Theory: ${ranked.consistency.reason}`, source: ranked.consistency.source }),
-          live && ranked.profile_ids.length > 0 && h("li", null, "Rests on the profiles ", profiles(ranked.profile_ids)),
+          reason({
+            text: `Theory: ${ranked.consistency.reason}`,
+            source: ranked.consistency.source,
+          }),
+          live &&
+            ranked.profile_ids.length > 0 &&
+            h("li", null, "Rests on the profiles ", profiles(ranked.profile_ids)),
         ),
       ]),
     ),
@@ -30,7 +35,10 @@ export function why(answer, live, isOpen) {
 
 /** What would settle the question; null where nothing is left to ask. */
 export function next({ next_experiment: experiment }) {
-  return experiment && h("section", null, h("h2", null, "Next experiment"), h("p", null, experiment.text));
+  return (
+    experiment &&
+    h("section", null, h("h2", null, "Next experiment"), h("p", null, experiment.text))
+  );
 }
 
 /** What was asked, of what, and where it was measured. */
@@ -38,7 +46,11 @@ export function facts(answer, device, live) {
   const all = [...taskFacts(answer), ...deviceFacts(device, live), ...recordFacts(answer, live)];
   return [
     h("h2", null, "Task and device"),
-    h("dl", { class: "facts" }, all.map(([name, fact]) => h("div", null, h("dt", null, name), h("dd", null, fact)))),
+    h(
+      "dl",
+      { class: "facts" },
+      all.map(([name, fact]) => h("div", null, h("dt", null, name), h("dd", null, fact))),
+    ),
   ];
 }
 
@@ -47,7 +59,9 @@ function reason({ text, source }) {
 }
 
 function profiles(ids) {
-  const links = ids.slice(0, PROFILES_SHOWN).map((id, n) => [n ? ", " : "", link("profiles", id, id.slice(0, 8))]);
+  const links = ids
+    .slice(0, PROFILES_SHOWN)
+    .map((id, n) => [n ? ", " : "", link("profiles", id, id.slice(0, 8))]);
   const rest = ids.length - PROFILES_SHOWN;
   return [links, rest > 0 ? ` and ${rest} more` : ""];
 }
@@ -65,16 +79,22 @@ function taskFacts({ task, statistics }) {
     ["horizon", words.horizon(task.horizon)],
     ["kind", task.kind],
     task.data && ["data", task.data.path],
-    sizes && [
-      "size",
-      `${words.count(sizes.n_rows)} rows, ${words.count(sizes.n_classes)} classes, ${words.count(sizes.n_examples)} training examples`,
-    ],
+    sizes && ["size", words.sizes(sizes)],
     ["model", `${model.embedding_dim} dimensions, ${model.bias ? "with" : "no"} class bias`],
-    ["training", `${training.optimiser} in ${training.dtype}, batches of ${words.count(training.batch_size)}`],
-    ["trade", `speed ${words.setting(trade.speed)}, memory ${words.setting(trade.memory)} per halving`],
+    [
+      "training",
+      `${training.optimiser} in ${training.dtype}, batches of ${words.count(training.batch_size)}`,
+    ],
+    [
+      "trade",
+      `speed ${words.setting(trade.speed)}, memory ${words.setting(trade.memory)} per halving`,
+    ],
     ["probabilities", constraints.probabilities],
     ["inner-product serving", constraints.inner_product_serving ? "required" : "optional"],
-    constraints.peak_memory_gib !== null && ["memory allowed", `${words.setting(constraints.peak_memory_gib)} GiB`],
+    constraints.peak_memory_gib !== null && [
+      "memory allowed",
+      `${words.setting(constraints.peak_memory_gib)} GiB`,
+    ],
   ].filter(Boolean);
 }
 
@@ -92,7 +112,10 @@ function deviceFacts(device, live) {
 function recordFacts(answer, live) {
   return [
     answer.id && ["recommendation", answer.id],
-    answer.calibration_id && ["calibration", live ? link("calibrations", answer.calibration_id) : answer.calibration_id],
+    answer.calibration_id && [
+      "calibration",
+      live ? link("calibrations", answer.calibration_id) : answer.calibration_id,
+    ],
     answer.created_at && ["answered at", words.time(answer.created_at)],
   ].filter(Boolean);
 }

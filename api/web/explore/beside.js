@@ -1,5 +1,5 @@
-// Two losses side by side over all tasks that both were measured on: after the same examples, on the
-// same device, each at its best settings.
+// Two losses side by side over all tasks that both were measured on: after the same examples, on
+// the same device, each at its best settings.
 
 import { get } from "../api.js";
 import { chart } from "../charts.js";
@@ -13,25 +13,50 @@ const ROW_PIXELS = 40;
 
 /** The section; `names` are the losses to choose from. */
 export function beside(names, signal) {
-  const chosen = { one: names.includes("softmax") ? "softmax" : names[0], other: names.find((name) => name.startsWith("sampled")) ?? names[1] };
+  const chosen = {
+    one: names.includes("softmax") ? "softmax" : names[0],
+    other: names.find((name) => name.startsWith("sampled")) ?? names[1],
+  };
   const shown = chart({ title: "One against the other", level: 3 });
   const said = h("p", { class: "note", role: "status" });
-  const show = async () => {
+  const show = () =>
+    compare().catch((error) => {
+      if (!signal.aborted) fill(said, error.message);
+    });
+  const compare = async () => {
     const { one, other } = chosen;
     shown.element.hidden = true;
     if (one === other) return fill(said, "Choose two different losses.");
     fill(said, "Loading…");
-    const [mine, theirs] = await Promise.all([one, other].map((loss) => profilesOf(loss, signal)));
+    const asked = [one, other].map((loss) => profilesOf(loss, signal));
+    const [mine, theirs] = await Promise.all(asked);
     if (chosen.one !== one || chosen.other !== other) return;
     const tasks = compared(mine, theirs);
-    fill(said, !tasks.length && `No task has profiles of both ${one} and ${other} yet: a calibration that includes both makes some.`);
+    fill(
+      said,
+      !tasks.length &&
+        `No task has profiles of both ${one} and ${other} yet: ` +
+          "a calibration that includes both makes some.",
+    );
     shown.element.hidden = !tasks.length;
     if (tasks.length) shown.update(figure(one, other, tasks));
   };
   const select = (label, which) => {
     const id = freshId("loss");
-    const options = names.map((name) => h("option", { value: name, selected: name === chosen[which] }, name));
-    const control = h("select", { id, onchange: () => { chosen[which] = control.value; show(); } }, options);
+    const options = names.map((name) =>
+      h("option", { value: name, selected: name === chosen[which] }, name),
+    );
+    const control = h(
+      "select",
+      {
+        id,
+        onchange: () => {
+          chosen[which] = control.value;
+          show();
+        },
+      },
+      options,
+    );
     return h("div", { class: "field" }, h("label", { for: id }, label), control);
   };
   show();
@@ -50,18 +75,29 @@ async function profilesOf(loss, signal) {
     get("/v1/profiles", { signal, query: { loss, bad: false, page_size: PAGE } }),
     get("/v1/profiles:shipped", { signal, query: { loss } }),
   ];
-  return (await Promise.all(asked)).flatMap((listing) => listing.items).filter((profile) => profile.curve.length);
+  return (await Promise.all(asked))
+    .flatMap((listing) => listing.items)
+    .filter((profile) => profile.curve.length);
 }
 
-/** Each task that both have, on each device: the best of each after as many examples as both saw. */
+/** Each task that both have, on each device: the best after as many examples as both saw. */
 function compared(mine, theirs) {
-  const groups = [mine, theirs].map((profiles) => Map.groupBy(profiles, (p) => [p.task_fingerprint, p.metric, p.device.id].join(" ")));
-  const tasks = [...groups[0].keys()].filter((key) => groups[1].has(key)).map((key) => {
-    const pair = groups.map((group) => group.get(key));
-    const examples = Math.min(...pair.map((profiles) => Math.max(...profiles.map((p) => p.final_examples))));
-    const [one, other] = pair.map((profiles) => bestAfter(profiles, examples));
-    return one && other && { task: one.profile.task_name, metric: one.profile.metric, examples, one, other };
-  });
+  const groups = [mine, theirs].map((profiles) =>
+    Map.groupBy(profiles, (p) => [p.task_fingerprint, p.metric, p.device.id].join(" ")),
+  );
+  const tasks = [...groups[0].keys()]
+    .filter((key) => groups[1].has(key))
+    .map((key) => {
+      const pair = groups.map((group) => group.get(key));
+      const examples = Math.min(
+        ...pair.map((profiles) => Math.max(...profiles.map((p) => p.final_examples))),
+      );
+      const [one, other] = pair.map((profiles) => bestAfter(profiles, examples));
+      return (
+        one &&
+        other && { task: one.profile.task_name, metric: one.profile.metric, examples, one, other }
+      );
+    });
   return tasks.filter(Boolean).sort((a, b) => ahead(b) - ahead(a));
 }
 
@@ -85,8 +121,8 @@ function figure(one, other, tasks) {
   return {
     title: `${one} beside ${other}`,
     reading:
-      `To the right ${one} is ahead, to the left ${other}: the difference relative to the better of the two, each at its best ` +
-      "settings after as many examples as both have seen, on the same device.",
+      `To the right ${one} is ahead, to the left ${other}: the difference relative to the better of ` +
+      "the two, each at its best settings after as many examples as both have seen, on the same device.",
     traces: () => [
       {
         type: "bar",
@@ -103,19 +139,47 @@ function figure(one, other, tasks) {
     layout: (isNarrow) => {
       const most = 1.25 * Math.max(0.01, ...tasks.map((task) => Math.abs(ahead(task))));
       return {
-        xaxis: { range: [-most, most], tickformat: "+.0%", title: { text: isNarrow ? "ahead" : `${one} ahead of ${other}` } },
+        xaxis: {
+          range: [-most, most],
+          tickformat: "+.0%",
+          title: { text: isNarrow ? "ahead" : `${one} ahead of ${other}` },
+        },
         yaxis: { autorange: "reversed", ticksuffix: " ", type: "category" },
         height: 100 + ROW_PIXELS * tasks.length,
         showlegend: false,
       };
     },
-    columns: ["task", "metric", "examples", one, other, `${one} ahead`, `seconds per example, ${one} over ${other}`],
-    rows: () => tasks.map((task) => [task.task, task.metric, words.count(task.examples), to(task.one), to(task.other), signedPercent(ahead(task)), ratio(task)]),
+    columns: [
+      "task",
+      "metric",
+      "examples",
+      one,
+      other,
+      `${one} ahead`,
+      `seconds per example, ${one} over ${other}`,
+    ],
+    rows: () =>
+      tasks.map((task) => [
+        task.task,
+        task.metric,
+        words.count(task.examples),
+        to(task.one),
+        to(task.other),
+        signedPercent(ahead(task)),
+        ratio(task),
+      ]),
   };
 }
 
 function to({ profile, value }) {
-  return h("a", { href: `#/profiles/${encodeURIComponent(profile.id)}`, title: words.settings(profile.candidate.settings) }, words.metricValue(value));
+  return h(
+    "a",
+    {
+      href: `#/profiles/${encodeURIComponent(profile.id)}`,
+      title: words.settings(profile.candidate.settings),
+    },
+    words.metricValue(value),
+  );
 }
 
 function ratio({ one, other }) {

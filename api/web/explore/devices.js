@@ -40,20 +40,47 @@ async function showDevice(main, id, signal) {
       ["memory", words.size(device.memory_bytes)],
       ["software", software(device)],
     ]),
-    h("p", { class: "links" }, h("a", { href: `#/profiles?device=${encodeURIComponent(device.id)}` }, "What was measured on it")),
+    h(
+      "p",
+      { class: "links" },
+      h(
+        "a",
+        { href: `#/profiles?device=${encodeURIComponent(device.id)}` },
+        "What was measured on it",
+      ),
+    ),
   );
 }
 
 function devicesOf(items) {
-  if (!items.length) return h("p", { class: "empty" }, "Nothing has been measured yet. A device is listed once a calibration ran on it, or a worker serves it.");
+  if (!items.length)
+    return h(
+      "p",
+      { class: "empty" },
+      "Nothing has been measured yet. A device is listed once a calibration ran on it, " +
+        "or a worker serves it.",
+    );
   const columns = [["device"], ["name"], ["kind"], ["threads", "n"], ["memory", "n"], ["software"]];
-  const row = (device) => [link("devices", device.id), device.name, device.kind, device.n_threads, words.size(device.memory_bytes), software(device)];
+  const row = (device) => [
+    link("devices", device.id),
+    device.name,
+    device.kind,
+    device.n_threads,
+    words.size(device.memory_bytes),
+    software(device),
+  ];
   return listing("Devices", columns, items.map(row));
 }
 
 function workersOf(items) {
   if (!items.length) {
-    return h("p", { class: "empty" }, "No worker lives. On SQLite the server trains by itself; on PostgreSQL start one with ", h("code", null, "softmax-advisor worker"), ".");
+    return h(
+      "p",
+      { class: "empty" },
+      "No worker lives. On SQLite the server trains by itself; on PostgreSQL start one with ",
+      h("code", null, "softmax-advisor worker"),
+      ".",
+    );
   }
   const columns = [["worker"], ["tag"], ["device"], ["does"], ["last heard of", "n"], ["since"]];
   const row = (worker) => [
@@ -70,7 +97,9 @@ function workersOf(items) {
 function doing({ is_busy: isBusy, calibration_id: calibration, leg }) {
   if (!isBusy) return "waits";
   if (!calibration) return "works for others";
-  const what = leg ? `trains ${leg.loss} to ${words.count(leg.until_examples)} examples in ` : "works on ";
+  const what = leg
+    ? `trains ${leg.loss} to ${words.count(leg.until_examples)} examples in `
+    : "works on ";
   return [what, link("calibrations", calibration, `calibration ${calibration.slice(0, 8)}`)];
 }
 

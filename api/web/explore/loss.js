@@ -13,19 +13,47 @@ export async function showLoss(main, name, signal) {
   fill(
     main,
     h("p", { class: "eyebrow" }, h("a", { href: "#/losses" }, "Losses"), ` · ${loss.family}`),
-    h("h1", { "data-title": loss.title }, lossName(loss.name, false), loss.title === loss.name ? "" : h("span", { class: "aside" }, loss.title)),
-    h("pre", { class: "formula", tabindex: "0", role: "region", "aria-label": "the formula" }, loss.formula),
+    h(
+      "h1",
+      { "data-title": loss.title },
+      lossName(loss.name, false),
+      loss.title === loss.name ? "" : h("span", { class: "aside" }, loss.title),
+    ),
+    h(
+      "pre",
+      { class: "formula", tabindex: "0", role: "region", "aria-label": "the formula" },
+      loss.formula,
+    ),
     h("section", null, h("h2", null, "What follows"), properties(loss)),
     h("section", null, h("h2", null, "Consistency"), consistency(loss)),
     h("section", null, h("h2", null, "Claims and their checks"), claims(loss)),
     h("section", null, h("h2", null, "Settings"), settings(loss)),
-    h("section", null, h("h2", null, "Sources"), h("ul", { class: "reasons" }, loss.sources.map((source) => h("li", null, source)))),
+    h(
+      "section",
+      null,
+      h("h2", null, "Sources"),
+      h(
+        "ul",
+        { class: "reasons" },
+        loss.sources.map((source) => h("li", null, source)),
+      ),
+    ),
     h(
       "section",
       null,
       h("h2", null, "Measured"),
-      h("p", null, h("a", { href: `#/profiles?loss=${encodeURIComponent(loss.name)}` }, `Profiles of ${loss.name}`)),
-      loss.measurable ? source(loss, signal) : h("p", { class: "note" }, "It has a card and no layer: it is known by theory alone."),
+      h(
+        "p",
+        null,
+        h(
+          "a",
+          { href: `#/profiles?loss=${encodeURIComponent(loss.name)}` },
+          `Profiles of ${loss.name}`,
+        ),
+      ),
+      loss.measurable
+        ? source(loss, signal)
+        : h("p", { class: "note" }, "It has a card and no layer: it is known by theory alone."),
     ),
   );
 }
@@ -37,21 +65,41 @@ function properties(loss) {
     ["gradient bias", loss.gradient_bias],
     ["gradient variance", loss.gradient_variance],
     ["cost of a step", loss.step_cost],
-    ["probabilities", loss.has_probabilities ? "yes, at the first choice of every setting" : "none at the first choice of every setting"],
+    [
+      "probabilities",
+      loss.has_probabilities
+        ? "yes, at the first choice of every setting"
+        : "none at the first choice of every setting",
+    ],
     ["serving by inner products", loss.inner_product_serving ? "yes" : "no"],
   ];
-  return h("dl", { class: "facts long" }, all.map(([name, fact]) => h("div", null, h("dt", null, name), h("dd", null, fact))));
+  return h(
+    "dl",
+    { class: "facts long" },
+    all.map(([name, fact]) => h("div", null, h("dt", null, name), h("dd", null, fact))),
+  );
 }
 
 function consistency(loss) {
-  const same = Map.groupBy(Object.entries(loss.consistency), ([metric, { status, reason, source }]) =>
-    [status, reason.replaceAll(metric, "the metric"), source].join("\n"),
+  const same = Map.groupBy(
+    Object.entries(loss.consistency),
+    ([metric, { status, reason, source }]) =>
+      [status, reason.replaceAll(metric, "the metric"), source].join("\n"),
   );
   const rows = [...same].map(([text, found]) => {
     const [status, reason, source] = text.split("\n");
-    return [found.map(([metric]) => metric).join(", "), standing({ status, reason, source }), reason, source];
+    return [
+      found.map(([metric]) => metric).join(", "),
+      standing({ status, reason, source }),
+      reason,
+      source,
+    ];
   });
-  return listing(`Consistency of ${loss.name}`, [["metrics"], ["theory"], ["because"], ["source"]], rows);
+  return listing(
+    `Consistency of ${loss.name}`,
+    [["metrics"], ["theory"], ["because"], ["source"]],
+    rows,
+  );
 }
 
 function claims(loss) {
@@ -61,25 +109,38 @@ function claims(loss) {
     [claim.statement, claim.condition && h("span", { class: "condition" }, claim.condition)],
     claim.status,
     claim.source,
-    claim.check ? h("code", null, claim.check) : `not checked: ${claim.unchecked_because ?? "no reason given"}`,
+    claim.check
+      ? h("code", null, claim.check)
+      : `not checked: ${claim.unchecked_because ?? "no reason given"}`,
   ];
   return listing(`Claims about ${loss.name}`, columns, loss.claims.map(row));
 }
 
 function settings(loss) {
   const columns = [["setting"], ["tried, best guess first"], ["allowed"], ["what it is"]];
-  const row = (one) => [one.name, one.choices.map(words.setting).join(", "), allowed(one), [one.description, only(one)]];
+  const row = (one) => [
+    one.name,
+    one.choices.map(words.setting).join(", "),
+    allowed(one),
+    [one.description, only(one)],
+  ];
   return listing(`Settings of ${loss.name}`, columns, loss.settings.map(row));
 }
 
 function allowed({ allowed: values, minimum, maximum, at_most_classes: isCapped }) {
   if (values) return values.map(words.setting).join(", ");
-  const bounds = [minimum !== null && `from ${words.setting(minimum)}`, maximum !== null && `to ${words.setting(maximum)}`, isCapped && "at most all classes"];
+  const bounds = [
+    minimum !== null && `from ${words.setting(minimum)}`,
+    maximum !== null && `to ${words.setting(maximum)}`,
+    isCapped && "at most all classes",
+  ];
   return bounds.filter(Boolean).join(" ") || "any";
 }
 
 function only({ only_with: others }) {
-  const named = Object.entries(others).map(([name, values]) => `${name} ${values.map(words.setting).join(" or ")}`);
+  const named = Object.entries(others).map(
+    ([name, values]) => `${name} ${values.map(words.setting).join(" or ")}`,
+  );
   return named.length ? `; only with ${named.join(" and ")}` : "";
 }
 
@@ -90,5 +151,10 @@ function source(loss, signal) {
     const text = await getText(`/v1/losses/${encodeURIComponent(loss.name)}/source`, { signal });
     fill(place, copyable(text, `the source of ${loss.name}`));
   };
-  return h("details", { ontoggle: open }, h("summary", null, "The layer: one file that needs nothing but torch"), place);
+  return h(
+    "details",
+    { ontoggle: open },
+    h("summary", null, "The layer: one file that needs nothing but torch"),
+    place,
+  );
 }

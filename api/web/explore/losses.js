@@ -21,14 +21,25 @@ export async function show({ main, parts: [name], signal }) {
   fill(
     main,
     h("h1", null, "Losses"),
-    h("p", { class: "lead" }, `${items.length} losses of the softmax family. What theory says is a prior and a warning, never a veto over what was measured.`),
+    h(
+      "p",
+      { class: "lead" },
+      `${items.length} losses of the softmax family. What theory says is a prior and a warning, ` +
+        "never a veto over what was measured.",
+    ),
     h("section", null, h("h2", null, "Consistency with a metric"), signs(), matrix(items)),
     h("section", null, h("h2", null, "Cost and gradient"), costs(items)),
   );
 }
 
 function signs() {
-  const sign = ([status, meaning]) => h("span", null, h("b", { class: status }, `${CONSISTENCY_SIGNS[status]} ${status}`), ` ${meaning}`);
+  const sign = ([status, meaning]) =>
+    h(
+      "span",
+      null,
+      h("b", { class: status }, `${CONSISTENCY_SIGNS[status]} ${status}`),
+      ` ${meaning}`,
+    );
   return h("p", { class: "note signs" }, Object.entries(MEANINGS).map(sign));
 }
 
@@ -36,27 +47,60 @@ function matrix(items) {
   const metrics = Object.keys(items[0].consistency);
   const mark = (loss, metric) => {
     const { status, reason } = loss.consistency[metric];
-    return h("td", { class: `mark ${status}`, title: `${metric}: ${reason}` }, h("span", { "aria-hidden": "true" }, CONSISTENCY_SIGNS[status]), h("span", { class: "unseen" }, status));
+    return h(
+      "td",
+      { class: `mark ${status}`, title: `${metric}: ${reason}` },
+      h("span", { "aria-hidden": "true" }, CONSISTENCY_SIGNS[status]),
+      h("span", { class: "unseen" }, status),
+    );
   };
   return h(
     "div",
-    { class: "wide", tabindex: "0", role: "region", "aria-label": "Consistency of every loss with every metric" },
+    {
+      class: "wide",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Consistency of every loss with every metric",
+    },
     h(
       "table",
       { class: "matrix" },
       h("caption", { class: "unseen" }, "Whether the minimiser of a loss ranks as a metric wants"),
-      h("thead", null, h("tr", null, ["loss", ...metrics].map((metric) => h("th", { scope: "col" }, metric)))),
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          ["loss", ...metrics].map((metric) => h("th", { scope: "col" }, metric)),
+        ),
+      ),
       h(
         "tbody",
         null,
-        items.map((loss) => h("tr", null, h("th", { scope: "row" }, lossName(loss.name, true)), metrics.map((metric) => mark(loss, metric)))),
+        items.map((loss) =>
+          h(
+            "tr",
+            null,
+            h("th", { scope: "row" }, lossName(loss.name, true)),
+            metrics.map((metric) => mark(loss, metric)),
+          ),
+        ),
       ),
     ),
   );
 }
 
 function costs(items) {
-  const columns = [["loss"], ["family"], ["a step"], ["gradient bias"], ["smoothness"], ["probabilities"], ["claims checked", "n"]];
+  const columns = [
+    ["loss"],
+    ["family"],
+    ["a step"],
+    ["gradient bias"],
+    ["smoothness"],
+    ["probabilities"],
+    ["claims checked", "n"],
+  ];
   const row = (loss) => [
     lossName(loss.name, true),
     loss.family,
@@ -68,4 +112,3 @@ function costs(items) {
   ];
   return listing("Cost and gradient of every loss", columns, items.map(row));
 }
-

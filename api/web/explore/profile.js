@@ -15,10 +15,21 @@ export async function showProfile(main, id, signal) {
   const { loss, settings } = profile.candidate;
   fill(
     main,
-    h("p", { class: "eyebrow" }, h("a", { href: "#/profiles" }, "Profiles"), ` · ${profile.task_name}`),
-    h("h1", { "data-title": `${loss} on ${profile.task_name}` }, lossName(loss, true), ` on ${profile.task_name}`),
+    h(
+      "p",
+      { class: "eyebrow" },
+      h("a", { href: "#/profiles" }, "Profiles"),
+      ` · ${profile.task_name}`,
+    ),
+    h(
+      "h1",
+      { "data-title": `${loss} on ${profile.task_name}` },
+      lossName(loss, true),
+      ` on ${profile.task_name}`,
+    ),
     h("p", { class: "lead" }, words.settings(settings)),
-    profile.bad && h("p", { class: "warnings" }, "Marked as bad by its owner: no answer rests on it."),
+    profile.bad &&
+      h("p", { class: "warnings" }, "Marked as bad by its owner: no answer rests on it."),
     profile.curve.length > 0 && curve(profile),
     h("section", null, h("h2", null, "What is known"), known(profile)),
   );
@@ -32,7 +43,17 @@ export function secondsPerExample({ step_seconds: step, batch_size: rows }) {
 function curve(profile) {
   const seconds = secondsPerExample(profile);
   const show = (axis) => shown.update(figure(profile, axis === "seconds" ? seconds : null));
-  const controls = seconds === null ? [] : [choice("against", { seconds: "training seconds", examples: "examples" }, "examples", show)];
+  const controls =
+    seconds === null
+      ? []
+      : [
+          choice(
+            "against",
+            { seconds: "training seconds", examples: "examples" },
+            "examples",
+            show,
+          ),
+        ];
   const shown = chart({ title: "The curve", controls });
   show("examples");
   return shown.element;
@@ -44,26 +65,51 @@ function figure(profile, seconds) {
   const title = seconds === null ? "training examples" : "training seconds on this device";
   return {
     title: `${metric} against ${seconds === null ? "examples" : "training seconds"}`,
-    reading: `Best so far on validation, ${profile.n_seeds === 1 ? "one seed" : `mean of ${profile.n_seeds} seeds`}.`,
+    reading: `Best so far on validation, mean over seeds: ${profile.n_seeds}.`,
     traces: () => {
       const { colour, symbol } = styleOf(candidate.loss);
-      return [{ x, y: points.map((point) => point.value), mode: "lines+markers", name: candidate.loss, line: { color: colour, width: 2 }, marker: { color: colour, symbol, size: 7 }, hovertemplate: "%{y:.4f} at %{x:.3g}<extra></extra>" }];
+      return [
+        {
+          x,
+          y: points.map((point) => point.value),
+          mode: "lines+markers",
+          name: candidate.loss,
+          line: { color: colour, width: 2 },
+          marker: { color: colour, symbol, size: 7 },
+          hovertemplate: "%{y:.4f} at %{x:.3g}<extra></extra>",
+        },
+      ];
     },
-    layout: (isNarrow) => ({ xaxis: points.length > 1 ? logAxis(title, x, isNarrow) : linearAxis(title), yaxis: { title: { text: metric }, rangemode: words.falls(metric) ? "normal" : "tozero" }, showlegend: false, height: 380 }),
+    layout: (isNarrow) => ({
+      xaxis: points.length > 1 ? logAxis(title, x, isNarrow) : linearAxis(title),
+      yaxis: { title: { text: metric }, rangemode: words.falls(metric) ? "normal" : "tozero" },
+      showlegend: false,
+      height: 380,
+    }),
     columns: ["examples", ...(seconds === null ? [] : ["training seconds"]), metric],
-    rows: () => points.map((point, n) => [words.count(point.examples), ...(seconds === null ? [] : [words.significant(x[n], 3)]), words.metricValue(point.value)]),
+    rows: () =>
+      points.map((point, n) => [
+        words.count(point.examples),
+        ...(seconds === null ? [] : [words.significant(x[n], 3)]),
+        words.metricValue(point.value),
+      ]),
   };
 }
 
 function known(profile) {
-  const { statistics: sizes, device } = profile;
+  const { device } = profile;
   return facts([
-    [profile.metric, profile.final_value === null ? `none: ${words.outcome(profile.outcome)}` : `${words.metricValue(profile.final_value)} after ${words.count(profile.final_examples)} examples`],
+    [
+      profile.metric,
+      profile.final_value === null
+        ? `none: ${words.outcome(profile.outcome)}`
+        : `${words.metricValue(profile.final_value)} after ${words.count(profile.final_examples)} examples`,
+    ],
     ["outcome", words.outcome(profile.outcome)],
     ["a step", profile.step_seconds && words.durationInterval(profile.step_seconds)],
     ["peak memory", profile.peak_bytes === null ? null : words.size(profile.peak_bytes)],
     ["kind", profile.kind],
-    ["size", `${words.count(sizes.n_rows)} rows, ${words.count(sizes.n_classes)} classes, ${words.count(sizes.n_examples)} training examples`],
+    ["size", words.sizes(profile.statistics)],
     ["model", `${profile.embedding_dim} dimensions, batches of ${words.count(profile.batch_size)}`],
     ["seeds", profile.n_seeds],
     ["from", profile.tenant === "shared" ? "came with the program" : profile.source],
