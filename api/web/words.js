@@ -49,6 +49,12 @@ export function durationInterval({ low, mean, high }) {
   return from === to ? `${middle} ${unit}` : `${middle} ${unit} (${from}-${to})`;
 }
 
+/** "0.012 (0.011-0.013)": in whatever currency the price of an hour is. */
+export function money({ low, mean, high }) {
+  const [from, middle, to] = [low, mean, high].map((value) => significant(value, 3));
+  return `${middle} (${from}-${to})`;
+}
+
 /** "512 KiB", "12.3 MiB", "1.50 GiB". */
 export function size(nBytes) {
   if (nBytes < MIB) return `${fixed(nBytes / KIB, 0)} KiB`;

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
+from advisor.price import priced
 from advisor.recommendation import Recommendation
 from advisor.task import DataSource, Task
 from api.report import render_report
@@ -107,6 +108,20 @@ def test_the_answer_is_saved_as_it_was_given(report: _File, tmp_path: Path) -> N
     assert saved.value.suggested_filename == "recommendation.json"
     text = Path(saved.value.path()).read_text(encoding="utf-8")
     assert Recommendation.model_validate_json(text) == answer
+
+
+def test_what_training_costs_stands_in_the_ranking_where_it_is_known(
+    report: _File, tmp_path: Path
+) -> None:
+    page = _open(report, tmp_path, priced(by_theory(), None))
+    expect(page.get_by_role("columnheader", name="price")).to_have_count(0)
+    page = _open(report, tmp_path, priced(by_theory(), 3.6))
+    ranking = page.locator(".ranking")
+    expect(ranking.get_by_role("columnheader", name="price")).to_be_visible()
+    expect(ranking.locator('[data-label="price"]').first).to_have_text("0.024")
+    expect(ranking.locator('[data-label="price"]').last).to_have_text("unknown")
+    expect(page.locator(".numbers")).to_contain_text("0.024 (0.0216-0.0264)")
+    expect(page.locator(".facts")).to_contain_text("3.6")
 
 
 def test_without_scripts_the_ranking_is_there(chromium: Browser, tmp_path: Path) -> None:

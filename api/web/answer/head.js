@@ -30,6 +30,7 @@ export function pair(answer) {
       best.predicted_metric && words.metricInterval(best.predicted_metric),
     ],
     ["training time", best.train_seconds && words.durationInterval(best.train_seconds)],
+    ["price of it", best.train_money && words.money(best.train_money)],
     ["peak memory", best.peak_bytes !== null && words.size(best.peak_bytes)],
   ].filter(([, text]) => text);
   const gain = words.gain(answer);

@@ -6,16 +6,8 @@ import * as words from "../words.js";
 
 /** The table with what stands below it; losses are links where there is a server. */
 export function ranking(answer, live) {
-  const { metric } = answer.task;
-  const columns = [
-    ["loss"],
-    [`${metric}, 80% interval`, "n"],
-    ["P(best)", "n"],
-    ["train time, 80% interval", "n"],
-    ["peak memory", "n"],
-    ["theory"],
-    ["settings"],
-  ];
+  const columns = columnsOf(answer);
+  const heads = columns.map(({ name, kind }) => h("th", { scope: "col", class: kind }, name));
   const infeasible = answer.ranking.filter((ranked) => !ranked.feasible && ranked.reasons.length);
   return [
     h("h2", null, "Ranking"),
@@ -23,19 +15,11 @@ export function ranking(answer, live) {
       "table",
       { class: "ranking" },
       h("caption", { class: "unseen" }, "The losses, best first"),
-      h(
-        "thead",
-        null,
-        h(
-          "tr",
-          null,
-          columns.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)),
-        ),
-      ),
+      h("thead", null, h("tr", null, h("th", { scope: "col" }, "loss"), heads)),
       h(
         "tbody",
         null,
-        answer.ranking.map((ranked) => line(ranked, metric, live)),
+        answer.ranking.map((ranked) => line(ranked, columns, live)),
       ),
     ),
     infeasible.map((ranked) =>
@@ -44,10 +28,34 @@ export function ranking(answer, live) {
     h(
       "p",
       { class: "note" },
-      "◆ no other loss is at least as good in metric, time and memory alike. Theory says whether the loss's " +
-        "minimiser ranks as the metric wants; it never overrules what was measured.",
+      "◆ no other loss is at least as good in metric, time and memory alike. Theory says whether " +
+        "the loss's minimiser ranks as the metric wants; it never overrules what was measured.",
     ),
   ];
+}
+
+/** What stands in each column; on a narrow page `short` stands before it. */
+function columnsOf({ task: { metric }, money_per_hour: price }) {
+  const known = (value, said) => (value == null ? "unknown" : said(value));
+  const chance = (ranked) => (ranked.feasible ? words.probability(ranked.p_best) : "infeasible");
+  return [
+    { name: `${metric}, 80% interval`, short: metric, kind: "n", of: words.predicted },
+    { name: "P(best)", kind: "n", of: chance },
+    {
+      name: "train time, 80% interval",
+      short: "train time",
+      kind: "n",
+      of: (ranked) => known(ranked.train_seconds, words.durationInterval),
+    },
+    price != null && {
+      name: "price",
+      kind: "n",
+      of: (ranked) => known(ranked.train_money, ({ mean }) => words.significant(mean, 3)),
+    },
+    { name: "peak memory", kind: "n", of: (ranked) => known(ranked.peak_bytes, words.size) },
+    { name: "theory", of: (ranked) => standing(ranked.consistency) },
+    { name: "settings", kind: "settings", of: (ranked) => words.settings(ranked.settings) },
+  ].filter(Boolean);
 }
 
 /** The colour of a loss beside its name. */
@@ -69,20 +77,15 @@ export function standing({ status, reason, source }) {
   );
 }
 
-function line(ranked, metric, live) {
-  const { train_seconds: seconds, peak_bytes: peak } = ranked;
-  const cell = (label, kind, ...children) =>
-    h("td", { class: kind, "data-label": label }, ...children);
+function line(ranked, columns, live) {
+  const cells = columns.map(({ name, short, kind, of }) =>
+    h("td", { class: kind, "data-label": short ?? name }, of(ranked)),
+  );
   return h(
     "tr",
     { class: !ranked.feasible && "out" },
     h("th", { scope: "row" }, lossName(ranked.loss, live), ranked.pareto && front()),
-    cell(metric, "n", words.predicted(ranked)),
-    cell("P(best)", "n", ranked.feasible ? words.probability(ranked.p_best) : "infeasible"),
-    cell("train time", "n", seconds ? words.durationInterval(seconds) : "unknown"),
-    cell("peak memory", "n", peak === null ? "unknown" : words.size(peak)),
-    cell("theory", null, standing(ranked.consistency)),
-    cell("settings", "settings", words.settings(ranked.settings)),
+    cells,
   );
 }
 

@@ -70,7 +70,8 @@ function link(kind, id, text = id) {
   return h("a", { href: `#/${kind}/${encodeURIComponent(id)}` }, text);
 }
 
-function taskFacts({ task, statistics }) {
+function taskFacts(answer) {
+  const { task, statistics } = answer;
   const { model, training, trade, constraints } = task;
   const sizes = statistics ?? task.statistics;
   return [
@@ -89,6 +90,7 @@ function taskFacts({ task, statistics }) {
       "trade",
       `speed ${words.setting(trade.speed)}, memory ${words.setting(trade.memory)} per halving`,
     ],
+    answer.money_per_hour != null && ["price of an hour", words.setting(answer.money_per_hour)],
     ["probabilities", constraints.probabilities],
     ["inner-product serving", constraints.inner_product_serving ? "required" : "optional"],
     constraints.peak_memory_gib !== null && [
