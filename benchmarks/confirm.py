@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from advisor.evidence import Candidate
+from advisor.prior import Bank
 from advisor.task import Metric, Task, Trade
 from benchmarks.ground_truth import CURVES, true_values
+from benchmarks.stored import stored_profiles
 from benchmarks.tasks import tasks
 from profiler.calibrate import calibrate
 from profiler.device import this_device
@@ -58,7 +60,9 @@ def _row(task: Task, options: argparse.Namespace, repetition: int) -> dict[str, 
     workspace = Workspace(folder, device=this_device(options.threads))
     started = time.monotonic()
     seed = FIRST_SEED + repetition
-    answer = calibrate(asked, options.budget, workspace=workspace, seed=seed).recommendation
+    answer = calibrate(
+        asked, options.budget, workspace=workspace, seed=seed, bank=_of_others(task.name)
+    ).recommendation
     wall_seconds = time.monotonic() - started
     shutil.rmtree(folder)
     metric = task.parsed_metric
@@ -84,6 +88,12 @@ def _row(task: Task, options: argparse.Namespace, repetition: int) -> dict[str, 
         "budget_seconds": options.budget,
         "wall_seconds": wall_seconds,
     }
+
+
+def _of_others(name: str) -> Bank:
+    """What the curves of the other tasks say: a task's own truth must not help to find it."""
+    others = sorted(f.stem for f in CURVES.glob("*.parquet") if f.stem != name)
+    return Bank.of(p for other in others for p in stored_profiles(other))
 
 
 def _best(values: dict[str, float], metric: Metric) -> str:

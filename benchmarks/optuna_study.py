@@ -31,7 +31,7 @@ from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from benchmarks.ground_truth import CURVES
 from benchmarks.stored import probes, stored_profiles
-from benchmarks.world import World
+from benchmarks.world import WHOLE, World
 
 SHARE_OF_BEST = 0.99
 READ_SECONDS = 5.0  # of a calibration: its data
@@ -145,7 +145,7 @@ def _study(
 
 def _whole_world(name: str) -> World:
     """All settings of the ground truth, and no loss beside them."""
-    world = World(name, seed=-1)
+    world = World(name, seed=WHOLE)
     selection = world.task.losses.model_copy(update={"include": tuple(world.space)})
     world.task = world.task.model_copy(update={"losses": selection})
     return world

@@ -23,6 +23,7 @@ from benchmarks.stored import step_costs
 
 Array = npt.NDArray[np.float64]
 LEFT_OUT = 0.25  # of the settings, in every world
+WHOLE = -1  # a seed
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ class Truth:
 
 
 class World:
-    """A task, a share of its horizon, and three quarters of its settings, by a seed."""
+    """A task, a share of its horizon, and three quarters of its settings, by a seed.
+
+    With the seed `WHOLE` it has all of them.
+    """
 
     def __init__(self, name: str, seed: int, share: float = 1.0) -> None:
         rows, told = curves(name)
@@ -53,8 +57,9 @@ class World:
         self.statistics = TaskStatistics.model_validate(told["statistics"])
         self.costs = step_costs(told)
         truths = _truths(rows, self.metric)
-        drawn = np.random.default_rng(seed).random(len(truths))
-        kept = [c for c, d in zip(truths, drawn, strict=True) if d >= LEFT_OUT or seed < 0]
+        left_out = 0.0 if seed == WHOLE else LEFT_OUT
+        drawn = np.random.default_rng(max(0, seed)).random(len(truths))
+        kept = [c for c, d in zip(truths, drawn, strict=True) if d >= left_out]
         self.truths = {c.key: truths[c] for c in kept}
         self.space: dict[str, tuple[Candidate, ...]] = {}
         for candidate in kept:
