@@ -29,11 +29,12 @@ def with_curves(session: Session, rows: Sequence[Any]) -> list[Profile]:
     points: dict[str, list[tuple[int, float]]] = {row.id: [] for row in rows}
     if not points:
         return []
-    point = ProfilePointRow
+    point = ProfilePointRow.__table__.c  # past the ORM, which takes twice as long
     curves = select(point.profile_id, point.examples, point.value).where(
         point.profile_id.in_(points)
     )
-    for id_, examples, value in session.execute(curves.order_by(point.profile_id, point.examples)):
+    ordered = curves.order_by(point.profile_id, point.examples)
+    for id_, examples, value in session.execute(ordered).all():
         points[id_].append((examples, value))
     used = select(DeviceRow).where(DeviceRow.id.in_({row.device_id for row in rows}))
     devices = {row.id: to_device(row) for row in session.scalars(used)}
