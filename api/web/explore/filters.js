@@ -49,7 +49,7 @@ export function filters(losses, devices, asked, ask) {
         choose("Device", "device", any(named(devices))),
         type("Classes from", "n_classes_min", number),
         type("to", "n_classes_max", number),
-        choose("From", "source", any(SOURCES)),
+        choose("Measured in", "source", any(SOURCES)),
         choose("Order", "sort", SORTS),
       ],
     );
