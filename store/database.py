@@ -63,14 +63,15 @@ def create_engine(url: sa.URL, *, foreign_keys: bool = True, **options: Any) -> 
 
 
 def insert_or_update(
-    session: Session,
+    session: Session | sa.Connection,
     row: type[Row],
     values: Mapping[str, Any],
     unique: Sequence[str],
     changed: Collection[str],
 ) -> None:
     """Insert a row; if one with the same unique columns is there, set the changed ones of it."""
-    dialect = session.get_bind().dialect.name
+    bound = session.get_bind() if isinstance(session, Session) else session
+    dialect = bound.dialect.name
     statement = _insertion(dialect, row, tuple(unique), tuple(sorted(changed)))
     computed = {n: v for n, v in values.items() if isinstance(v, sa.ClauseElement)}
     if computed:  # by the database, as its clock is read
@@ -116,6 +117,18 @@ class Database:
             yield session
             for work in session.info.pop(_AT_END, {}):
                 work(session)
+
+    @contextmanager
+    def connect(self) -> Generator[sa.Connection]:
+        """A connection that only reads, for a short question that is asked often."""
+        with self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def begin(self) -> Generator[sa.Connection]:
+        """A connection as `write` is a session: for a row that is written often."""
+        with self._writing.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""

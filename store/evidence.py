@@ -133,8 +133,8 @@ class EvidenceRepository:
 
         Read it before them: what is made of them then may be kept for as long as it stays the same.
         """
-        with self._database.read() as session:
-            return read_stamp(session, tenant)
+        with self._database.connect() as connection:
+            return read_stamp(connection, tenant)
 
     def of_task(self, tenant: str, task_fingerprint: str, limit: int = 300) -> list[Profile]:
         """The tenant's own profiles of this very task on any device, newest first."""

@@ -95,8 +95,8 @@ class RecommendationRepository:
             **answer.model_dump(exclude={"content"}),
             "body": JsonText(text),
         }
-        with self._database.write() as session:
-            insert_or_update(session, RecommendationRow, columns, ("id",), ())
+        with self._database.begin() as connection:
+            insert_or_update(connection, RecommendationRow, columns, ("id",), ())
         if own.id is None:
             return id_, text
         return id_, self.get(own.tenant, own.id).model_dump_json()

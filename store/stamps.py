@@ -7,7 +7,7 @@ asks for the stamp again before it uses it; so it does, in any process, what the
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from store.columns import new_id
@@ -26,9 +26,9 @@ def mark_changed(session: Session, tenant: str, *, shared: bool) -> None:
     at_end(session, _write_stamps)
 
 
-def read_stamp(session: Session, tenant: str) -> str:
+def read_stamp(connection: Connection, tenant: str) -> str:
     """The stamp of all profiles that answers of this tenant may rest on."""
-    return " ".join(session.scalars(_reading(), {"own": tenant, "shared": _SHARED}))
+    return " ".join(connection.scalars(_reading(), {"own": tenant, "shared": _SHARED}))
 
 
 @cache
