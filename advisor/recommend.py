@@ -138,10 +138,7 @@ def _theory_first(decision: Decision, task: Task) -> Decision:
 def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
     belief = entry.belief
     metric = task.parsed_metric
-    measured, curve = (
-        tuple(_in_unit(point, metric) for point in points)
-        for points in (belief.measured, belief.curve)
-    )
+    measured, curve = (_in_unit(points, metric) for points in (belief.measured, belief.curve))
     own_id = belief.profile.id if belief.profile else None
     return RankedCandidate(
         loss=belief.candidate.loss,
@@ -160,9 +157,15 @@ def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
     )
 
 
-def _in_unit(point: ForecastPoint, metric: Metric) -> ForecastPoint:
-    score = Interval(low=point.low, mean=point.mean, high=point.high)
-    return point.model_copy(update=metric.interval(score).model_dump())
+def _in_unit(points: tuple[ForecastPoint, ...], metric: Metric) -> tuple[ForecastPoint, ...]:
+    """The points in the metric's own unit, which is that of scores unless it falls."""
+    if not metric.falls:
+        return points
+    scores = (Interval(low=p.low, mean=p.mean, high=p.high) for p in points)
+    return tuple(
+        point.model_copy(update=metric.interval(score).model_dump())
+        for point, score in zip(points, scores, strict=True)
+    )
 
 
 def _gain_over_baseline(
