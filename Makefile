@@ -64,6 +64,9 @@ bench: $(VENV)/runtime.stamp  ## Time losses and reading, train every setting to
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
 	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \
 		--data $(or $(DATA),artifacts) $(if $(DATA),,--only ml100k)
+	$(PIP_INSTALL) -e '.[bench]'
+	$(if $(DATA),$(BIN)/python -m benchmarks.gradients --data $(DATA))
+	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.regret --json artifacts/regret.json
 	$(BIN)/python -m benchmarks.confirm --data $(or $(DATA),artifacts) \
 		$(if $(DATA),,--only ml100k) --json artifacts/confirm.json

@@ -3,8 +3,9 @@
     python -m benchmarks.confirm --data DIR [--only ml100k ...] [--budget 180] [--json confirm.json]
 
 A fresh calibration of each task chooses a candidate, the trade for speed and memory at 0; its true
-value at the horizon is set beside the best of the full grid. Relative regret on validation, and on
-test with its floor: the regret of the grid's own validation pick. Also: was the budget kept?
+value at the horizon is set beside the best of the full grid. What is known before it is the ground
+truth of the other tasks. Relative regret on validation, and on test with its floor: the regret of
+the grid's own validation pick. Also: was the budget kept?
 """
 
 import argparse
