@@ -55,12 +55,13 @@ serve: $(VENV)/runtime.stamp  ## Start the HTTP service on this machine
 	$(ADVISOR) serve
 
 # With DATA=folder all eight tasks whose data lies there, else the sample alone.
-bench: $(VENV)/runtime.stamp  ## Time losses and reading, train every setting to the horizon, confirm answers (hours)
+bench: $(VENV)/dev.stamp  ## Time losses and reading, train every setting to the horizon, confirm answers (hours)
 	mkdir -p artifacts
 	$(BIN)/python -m benchmarks.losses --json artifacts/losses.json
 	$(BIN)/python -m benchmarks.metrics --json artifacts/metrics.json
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.service --json artifacts/service.json
+	$(BIN)/python -m benchmarks.page --json artifacts/page.json
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
 	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \
 		--data $(or $(DATA),artifacts) $(if $(DATA),,--only ml100k)

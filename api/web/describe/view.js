@@ -151,7 +151,7 @@ class Form {
     fill(this.plan, plan.value && bought(plan.value));
     this.keep.disabled = !answer.value;
     this.calibrate.disabled = !plan.value;
-    fill(this.state, answer.value ? "From what is stored; nothing was trained, and nothing is kept." : "");
+    fill(this.state, errors.length ? "Not yet: see what is marked." : "From what is stored; nothing was trained, and nothing is kept.");
     this.summarise(answer.value && task, signal);
   }
 

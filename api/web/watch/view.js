@@ -12,7 +12,7 @@ import { trialTable } from "./trials.js";
 
 const LOOK_SECONDS = 4;
 const REDRAW_MILLISECONDS = 250;
-const PHASES = { reading: "reading the data", timing: "timing the steps of the losses", racing: "racing", ended: "ended" };
+const PHASES = { reading: "reading the data", timing: "timing the steps of the losses", racing: "racing", ended: "" };
 const OPEN = ["queued", "running"];
 
 export async function show({ main, parts: [id], signal }) {
