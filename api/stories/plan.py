@@ -8,7 +8,7 @@ from advisor.price import money
 from advisor.shipped import shipped_bank
 from advisor.task import Task
 from api.stories.ask_tell import check_elsewhere
-from api.stories.read import check_budget, check_words, read
+from api.stories.read import check_budget, check_words, known_data
 from api.stories.recommend import known_costs, known_device, known_profiles
 from api.stories.service import LOCAL, Service
 
@@ -36,7 +36,7 @@ def plan_budget(
     if elsewhere or task.kind == "description":
         prepared = _by_its_numbers(task, device)
     else:
-        prepared = read(service, task, tenant).model_copy(update={"device": device})
+        prepared = known_data(service, task, tenant).model_copy(update={"device": device})
     statistics = prepared.statistics
     profiles = known_profiles(service, tenant, prepared.task, statistics, prepared=prepared)
     costs = known_costs(service, tenant, prepared)

@@ -78,6 +78,24 @@ def read(service: Service, task: Task, tenant: str = LOCAL) -> Prepared:
     return prepared.model_copy(update={"task": as_given(task, prepared.task)})
 
 
+def known_data(service: Service, task: Task, tenant: str = LOCAL) -> Prepared:
+    """The same where only what is known of the data is wanted, and no dataset to train on.
+
+    It is remembered until a file changes. Raises the same.
+    """
+    with located(service, task, tenant) as here:
+        key = (here.task.model_dump_json(), stamp(here.task))
+        prepared = service.prepared.get(key, lambda: prepare(here.task, here.workspace))
+    return prepared.model_copy(update={"task": as_given(task, prepared.task)})
+
+
+def stamp(task: Task) -> str:
+    """Changes when a file of the task does; a description's data never changes."""
+    files = [task.data.path, task.data.labels] if task.data else []
+    found = [Path(file).stat() for file in files if file is not None]
+    return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in found)
+
+
 def as_given(task: Task, prepared: Task) -> Task:
     """The task given, with the model that its data asks for."""
     return task.model_copy(update={"model": prepared.model})

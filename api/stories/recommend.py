@@ -13,7 +13,7 @@ from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
 from advisor.shipped import shipped_bank
 from advisor.task import Horizon, Task, TaskStatistics, Trade
-from api.stories.read import check_words, read
+from api.stories.read import check_words, known_data, read
 from api.stories.service import LOCAL, Evidence, Service
 from store.evidence import nearest_buckets
 from store.recommendations import AnswerText, Given
@@ -64,7 +64,7 @@ def _timed_answer(
     prepared = None
     if task.data is not None:
         check_words(task)
-        prepared = read(service, task, tenant).model_copy(update={"device": device})
+        prepared = known_data(service, task, tenant).model_copy(update={"device": device})
     answer = _answer(service, tenant, prepared.task if prepared else task, device, prepared)
     return answer, time.monotonic() - started
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from advisor.calibration import Prepared
 from advisor.evidence import Device, Profile
 from advisor.prior import Bank
 from api.stories.remembered import Remembered
@@ -55,6 +56,7 @@ class Service:
     """Of devices by their id, else of all of a kind (cpu, cuda)."""
     # Some 60 kB each, and some 5 MB.
     answers: Remembered[AnswerText] = field(default_factory=lambda: Remembered(128))
+    prepared: Remembered[Prepared] = field(default_factory=lambda: Remembered(128))
     evidence: Remembered[Evidence] = field(default_factory=lambda: Remembered(4))
 
     def price(self, device: Device) -> float | None:

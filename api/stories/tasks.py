@@ -3,11 +3,9 @@
 What its data holds is read in a child and kept with the task until the file changes.
 """
 
-from pathlib import Path
-
 from advisor.summary import DataSummary
 from advisor.task import Task
-from api.stories.read import check_words, located
+from api.stories.read import check_words, located, stamp
 from api.stories.service import Service
 from profiler.prepare import summarise
 from store.tasks import StoredTask
@@ -36,17 +34,10 @@ def summary(service: Service, tenant: str, task_id: str) -> DataSummary:
     tasks = service.store.tasks
     task = tasks.get(tenant, task_id).task
     with located(service, task, tenant) as here:
-        stamp = _stamp(here.task)
-        known = tasks.summary(tenant, task_id, stamp)
+        stamped = stamp(here.task)
+        known = tasks.summary(tenant, task_id, stamped)
         if known is not None:
             return known
         found = summarise(here.task, here.workspace)
-    tasks.keep_summary(task_id, stamp, found)
+    tasks.keep_summary(task_id, stamped, found)
     return found
-
-
-def _stamp(task: Task) -> str:
-    """Changes when a file of the task does; a description's data never changes."""
-    files = [task.data.path, task.data.labels] if task.data else []
-    found = [Path(file).stat() for file in files if file is not None]
-    return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in found)

@@ -15,6 +15,7 @@ from api.stories.remembered import Remembered
 from tests.api.in_process import Client
 from tests.api.servers import Site, site
 from tests.databases import postgresql_database
+from tests.small_data import write_interactions
 from tests.store.examples import a_profile
 
 TASK = {
@@ -105,6 +106,21 @@ def test_a_preview_is_remembered_too_and_as_little_out_of_date(http: Client) -> 
     assert preview() == before
     _tell(http, first, value=0.9)
     assert preview() != before
+
+
+def test_what_a_file_holds_is_remembered_until_the_file_changes(
+    lone: Client, tmp_path: Path
+) -> None:
+    file = write_interactions(tmp_path / "orders.csv", n_users=60, n_items=40, per_user=8)
+    task = {"kind": "interactions", "data": {"path": "orders.csv"}, "statistics": None}
+    first, again = _answer(lone, **task), _answer(lone, **task)
+    assert _content(first) == _content(again)
+    assert len(lone.service.prepared) == 1
+    write_interactions(file, n_users=70, n_items=40, per_user=8)
+    assert _answer(lone, **task)["statistics"]["n_rows"] == first["statistics"]["n_rows"] + 10
+    file.unlink()
+    gone = lone.post("/v1/recommendations", json={"task": {**TASK, **task}})
+    assert (gone.status_code, "orders.csv" in gone.json()["detail"]) == (422, True)
 
 
 def test_a_bounded_number_is_remembered_the_last_asked_for() -> None:
