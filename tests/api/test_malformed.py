@@ -11,7 +11,7 @@ from tests.api.in_process import Client, in_process
 from tests.api.malformed import Good, good_files, spoilt
 from tests.databases import sqlite_url
 
-N_SHORT, N_LONG, LOOK_EVERY, READ_EVERY = 4, 500, 5, 25  # a look is a child, as a reading is
+N_SHORT, N_LONG, LOOK_EVERY, READ_EVERY = 4, 500, 10, 50  # a look is a child, as a reading is
 
 
 @pytest.fixture(scope="module")
