@@ -50,9 +50,8 @@ export function send(method, path, body, { signal } = {}) {
 }
 
 /** The text at a path. */
-export async function getText(path, { signal } = {}) {
-  const answer = await patiently(() => request("GET", path, { signal }), signal);
-  return answer.text();
+export function getText(path, { signal } = {}) {
+  return patiently(async () => textOf(await request("GET", path, { signal }), signal), signal);
 }
 
 /** Send a file; `onProgress(share)` as it goes. */
@@ -70,7 +69,7 @@ export async function request(method, path, { body, signal, headers } = {}) {
   for (;;) {
     const answer = await fetched(method, path, body, signal, headers);
     if (answer.ok) return answer;
-    const problem = problemOf(await answer.text());
+    const problem = problemOf(await textOf(answer, signal));
     if (answer.status === 401) await askForKey(problem.detail);
     else throw new ProblemError(answer.status, problem, Number(answer.headers.get("retry-after")) || null);
   }
@@ -106,7 +105,21 @@ export function pause(seconds, signal) {
 
 async function json(method, path, given) {
   const answer = await request(method, path, given);
-  return answer.status === 204 ? null : answer.json();
+  return answer.status === 204 ? null : JSON.parse(await textOf(answer, given.signal));
+}
+
+/** The whole body; a server may go in the middle of it. */
+async function textOf(answer, signal) {
+  try {
+    return await answer.text();
+  } catch (error) {
+    throw signal?.aborted ? error : gone();
+  }
+}
+
+function gone() {
+  setAway(true);
+  return new UnreachableError("the server does not answer");
 }
 
 async function fetched(method, path, body, signal, headers) {
@@ -121,9 +134,7 @@ async function fetched(method, path, body, signal, headers) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
-    if (signal?.aborted) throw error;
-    setAway(true);
-    throw new UnreachableError("the server does not answer");
+    throw signal?.aborted ? error : gone();
   }
   setAway(AWAY.includes(answer.status));
   if (isAway) throw new UnreachableError("the service is not ready");
