@@ -63,7 +63,31 @@ def test_a_calibration_is_watched_to_its_answer_and_told_its_outcome(
     training = FullTraining(epochs=20, value=0.5)
     profile_id = advisor.report_outcome(str(answer.id), training)
     assert profile_id in set(advisor.profiles(task="shop")["id"])
-    with pytest.raises(ImportError, match="pandas"):  # it is not among our dependencies
+
+
+def test_profiles_come_as_a_pandas_frame_where_pandas_is_installed(
+    served: Site, advisor: AdvisorClient
+) -> None:
+    pandas = pytest.importorskip("pandas", reason="not installed: nothing of ours needs it")
+    answer = advisor.recommend(served.task())
+    advisor.report_outcome(str(answer.id), FullTraining(epochs=20, value=0.5))
+    frame = advisor.profiles_as_pandas(task="shop", loss=answer.loss)
+    same = advisor.profiles(task="shop", loss=answer.loss)
+    assert isinstance(frame, pandas.DataFrame)
+    assert len(frame) == len(same) > 0
+    assert [*frame.columns] == same.columns
+    for column in ("id", "settings", "final_value", "created_at", "curve_values"):
+        assert frame[column].tolist() == same[column].to_list()
+    assert frame["final_value"].dtype == "float64"
+    assert str(frame["created_at"].dt.tz) == "UTC"
+    assert frame[frame["source"] == "outcome"]["final_value"].max() == 0.5
+
+
+def test_without_pandas_its_frame_is_refused_by_name(
+    advisor: AdvisorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pandas"):
         advisor.profiles_as_pandas(task="shop")
 
 
