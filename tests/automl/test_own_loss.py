@@ -11,10 +11,9 @@ import pytest
 
 from tests.cli.command import COMMAND, environment, write_task
 from tests.house.repository import ROOT
+from tests.own_loss import NAME, PACKAGE, installed
 from tests.small_data import write_interactions
 
-PACKAGE = ROOT / "examples" / "own_loss"
-NAME = "focal_softmax"
 OVER_HTTP = """
 import json
 from tests.api.in_process import in_process
@@ -50,13 +49,7 @@ print(answer.model_dump_json())
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that the package is installed into, as a user would beside the service."""
-    copy, target = tmp_path_factory.mktemp("copy") / "own_loss", tmp_path_factory.mktemp("site")
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    command += ["--no-build-isolation", "--target", str(target), str(copy)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return target
+    return installed(tmp_path_factory.mktemp("package"))
 
 
 def run(site: Path, folder: Path, *command: str | Path) -> str:
@@ -80,7 +73,10 @@ def test_the_command_line_lists_it_with_its_card_and_its_source(site: Path, tmp_
 @pytest.mark.slow
 def test_it_races_beside_a_loss_of_the_catalogue(site: Path, tmp_path: Path) -> None:
     write_interactions(tmp_path / "orders.csv")
-    task = write_task(tmp_path, losses=f"{{include: [{NAME}, softmax]}}", horizon="{epochs: 2}")
+    # One setting of ours: which of several is ranked is a forecast's choice, measured or not.
+    one = f"{{{NAME}: {{learning_rate: [0.003], weight_decay: [0.0001], gamma: [2.0]}}}}"
+    losses = f"{{include: [{NAME}, softmax], settings: {one}}}"
+    task = write_task(tmp_path, losses=losses, horizon="{epochs: 2}")
     answer = json.loads(run(site, tmp_path, sys.executable, "-c", RACE, task).splitlines()[-1])
     ranked = {entry["loss"]: entry for entry in answer["ranking"]}
     assert set(ranked) == {NAME, "softmax"}
