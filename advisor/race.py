@@ -39,6 +39,7 @@ _STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
 _FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
 _FIRST_STRETCH = 1 / 2  # of the horizon, at most, in a first leg
+_UNTIMED_STRETCH = 1 / 64  # the same where nobody has timed a step: it also tells what steps take
 _LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
 _N_DRAWS = 1000  # of the scores at the horizon: whole percents are told
 
@@ -321,8 +322,10 @@ class Race:
 
         A further seed is one leg: nothing in the middle of it would end it.
         """
-        pace = self._pace[leg.trial.candidate.key]
-        until = pace.whole(max(2 * leg.from_examples, _FIRST_STRETCH * pace.horizon_examples))
+        key = leg.trial.candidate.key
+        pace = self._pace[key]
+        first = _UNTIMED_STRETCH if self._start[key].cost.at_worst > 1.0 else _FIRST_STRETCH
+        until = pace.whole(max(2 * leg.from_examples, first * pace.horizon_examples))
         if leg.trial.seed != self._seed or until >= leg.until_examples:
             return leg
         return pace.leg(leg.trial, leg.from_examples, until)
