@@ -129,7 +129,9 @@ def _losses(name: str, rows: pl.DataFrame, told: dict[str, Any]) -> Iterator[Los
         )
     )
     for loss in sorted(ends["loss"].unique()):
-        mine = ends.filter(pl.col("loss") == loss).sort("validation", descending=True)
+        mine = ends.filter(pl.col("loss") == loss).sort(
+            "validation", "settings", descending=[True, False]
+        )
         top = mine.row(0, named=True)
         curve = finite.filter(
             (pl.col("loss") == loss)

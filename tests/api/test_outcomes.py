@@ -52,15 +52,15 @@ def test_an_outcome_becomes_a_profile_and_the_next_answer_of_the_task_rests_on_i
 ) -> None:
     first = _answer(http, shop)
     assert first["evidence_level"] == "prior"
-    told = _tell(http, first, loss="rg2", value=0.41)
+    told = _tell(http, first, value=0.41)
     profile = http.get(f"/v1/profiles/{told['profile_id']}").json()
     assert profile["source"] == "outcome"
-    assert profile["candidate"]["loss"] == "rg2"
+    assert profile["candidate"]["loss"] == first["loss"]
     assert profile["final_examples"] == 10 * first["statistics"]["n_examples"]
     assert profile["curve"] == [{"examples": profile["final_examples"], "value": 0.41}]
     later = _answer(http, shop)
     assert later["evidence_level"] == "measured"
-    assert later["loss"] == "rg2"
+    assert (later["loss"], later["settings"]) == (first["loss"], first["settings"])
     assert told["profile_id"] in later["ranking"][0]["profile_ids"]
     assert later["ranking"][0]["predicted_metric"]["mean"] == pytest.approx(0.41, abs=0.02)
 

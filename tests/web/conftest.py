@@ -26,9 +26,13 @@ class Shop(NamedTuple):
         return str(self.site.http.base_url).rstrip("/")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; a test that needs it skips where there is none."""
+    """The browser; a test that needs it skips where there is none.
+
+    Of a module, not of a process: while it is driven an event loop runs, in which no other test of
+    the process could run its own.
+    """
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("there is no Chromium here")
@@ -40,9 +44,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Shared by all tests of a process: they may add to it, and delete nothing of it."""
+    """Shared by all tests of a module: they may add to it, and delete nothing of it."""
     folder = tmp_path_factory.mktemp("shop")
     with site(sqlite_url(folder), folder) as found:
         found.serve()
