@@ -178,6 +178,7 @@ export function whatIf(answer, query, signal, onAnswer) {
 function latest(ask, onAnswer, onError) {
   let wish = null;
   let isAsking = false;
+  let isWanted = false; // not once it is dropped: what is on its way then must not be shown
   const run = async () => {
     isAsking = true;
     while (wish) {
@@ -185,19 +186,21 @@ function latest(ask, onAnswer, onError) {
       wish = null;
       try {
         const answer = await ask(body);
-        if (isAsking) onAnswer(answer);
+        if (isWanted) onAnswer(answer);
       } catch (error) {
-        onError(error);
+        if (isWanted) onError(error);
       }
     }
     isAsking = false;
   };
   const wished = (body) => {
     wish = body;
+    isWanted = true;
     if (!isAsking) run();
   };
   wished.drop = () => {
     wish = null;
+    isWanted = false;
   };
   return wished;
 }
