@@ -152,11 +152,27 @@ def beliefs(
         return known
     forecast = Forecast(flat, founded, curves)
     ids = founded.profile_ids or ((),) * len(flat)
+    siblings = _ids_by_loss(own)
     sighted = [
-        replace(b, forecast=forecast, index=i, prior_ids=() if b.is_measured else ids[i])
+        replace(
+            b,
+            forecast=forecast,
+            index=i,
+            prior_ids=() if b.is_measured else (*siblings.get(b.candidate.loss, ()), *ids[i]),
+        )
         for i, b in enumerate(known)
     ]
     return _at_horizon(sighted, forecast)
+
+
+def _ids_by_loss(own: Sequence[Profile]) -> dict[str, tuple[str, ...]]:
+    """This task's profiles that a setting of a loss rests on, though it was not itself trained."""
+    found: dict[str, tuple[str, ...]] = {}
+    for profile in own:
+        if profile.id and profile.curve:
+            loss = profile.candidate.loss
+            found[loss] = (*found.get(loss, ()), profile.id)
+    return found
 
 
 def curve_of(profile: Profile, horizon_examples: int) -> Curve:

@@ -6,23 +6,20 @@ ask.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from advisor.allocation import Contender, Option, gains, options
-from advisor.belief import Belief, beliefs, curve_of
+from advisor.bank import share_of
+from advisor.belief import beliefs, curve_of
 from advisor.calibration import Prepared
-from advisor.curve import best_so_far, pooled
 from advisor.errors import TaskInvalidError
 from advisor.evidence import (
     Candidate,
-    CurvePoint,
     Leg,
     LegReport,
-    Measurement,
-    Outcome,
     Profile,
     StepCost,
     Trial,
@@ -30,34 +27,17 @@ from advisor.evidence import (
 from advisor.forecast import Curve, Forecast
 from advisor.pace import Pace
 from advisor.prior import EMPTY_BANK, Bank
-from advisor.value import Interval
+from advisor.progress import Progress, profile_of
 
 Array = npt.NDArray[np.float64]
 
 _GAIN_AT_LEAST = 1e-5  # on the latent scale: below this nothing is worth its seconds
-_STALLED_AFTER = 2  # legs in a row that end without a step: the trial is out
 _BEATEN_BY_SD = 3.0  # standard deviations below the leader: its state is not kept
 _FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
 _FIRST_STRETCH = 1 / 2  # of the horizon, at most, in a first leg
 _UNTIMED_STRETCH = 1 / 64  # the same where nobody has timed a step: it also tells what steps take
 _LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
 _N_DRAWS = 1000  # of the scores at the horizon: whole percents are told
-
-
-@dataclass
-class _Progress:
-    """What one trial has shown so far."""
-
-    trial: Trial
-    measurements: list[Measurement] = field(default_factory=list[Measurement])
-    examples: int = 0
-    outcome: Outcome = "completed"
-    n_stalled: int = 0
-    curve: tuple[CurvePoint, ...] = ()
-
-    @property
-    def is_out(self) -> bool:
-        return self.outcome != "completed" or self.n_stalled >= _STALLED_AFTER
 
 
 class Race:
@@ -82,7 +62,7 @@ class Race:
         self._prepared, self._space = prepared, space
         self._metric = prepared.task.parsed_metric
         self._seed, self._max_seeds = seed, max_seeds
-        self._trials: dict[str, list[_Progress]] = {}  # by candidate key, the first seed first
+        self._trials: dict[str, list[Progress]] = {}  # by candidate key, the first seed first
         self._profiles: dict[str, Profile] = {}
         self._leased: dict[str, Leg] = {}
         self._wall_seconds = self._expected_seconds = 1.0
@@ -138,15 +118,11 @@ class Race:
         trial = report.leg.trial
         if report.outcome == "cancelled" or trial.candidate.key not in self._pace:
             return
-        progress = self._progress_of(trial)
-        progress.n_stalled = 0 if report.examples > progress.examples else progress.n_stalled + 1
-        progress.measurements += report.measurements
-        progress.examples = max(progress.examples, report.examples)
-        progress.outcome = report.outcome
-        progress.curve = best_so_far(progress.measurements, self._metric)
+        self._progress_of(trial).learn(report, self._metric)
         key = trial.candidate.key
         start = self._start[key]
-        profile = self._profiles[key] = self._profile(start, self._trials[key])
+        profile = profile_of(start, self._trials[key], self._prepared)
+        self._profiles[key] = profile
         if profile.curve:
             self._curves[self._number[key]] = curve_of(profile, start.horizon_examples)
             self._forecast = None
@@ -169,9 +145,7 @@ class Race:
         if leader is None:
             return None
         running = self._contenders()
-        who = np.array([c.index for c in running])
-        ends = np.array([c.horizon_examples / c.batch_size for c in running])
-        drawn = self._forecast_now().draws(who, ends, _N_DRAWS, self._seed)
+        drawn = self._forecast_now().draws(*_ends(running), _N_DRAWS, self._seed)
         losses = np.array([self._start[self._key(c)].candidate.loss for c in running])
         return float((losses[drawn.argmax(1)] == leader.loss).mean())
 
@@ -191,12 +165,12 @@ class Race:
             out |= {self._key(c) for c, is_beaten in zip(running, beaten, strict=True) if is_beaten}
         return tuple(p.trial for key in out for p in self._trials.get(key, ()))
 
-    def _progress_of(self, trial: Trial) -> _Progress:
+    def _progress_of(self, trial: Trial) -> Progress:
         mine = self._trials.setdefault(trial.candidate.key, [])
         for progress in mine:
             if progress.trial.id == trial.id:
                 return progress
-        mine.append(_Progress(trial))
+        mine.append(Progress(trial))
         mine.sort(key=lambda progress: progress.trial.seed)
         return next(p for p in mine if p.trial.id == trial.id)
 
@@ -230,10 +204,8 @@ class Race:
 
     def _at_horizon(self, contenders: Sequence[Contender]) -> tuple[Array, Array]:
         """Mean and standard deviation of the score at the horizon."""
-        who = np.array([c.index for c in contenders])
-        ends = np.array([c.horizon_examples / c.batch_size for c in contenders])
-        forecast = self._forecast_now()
-        return forecast.mean(who, ends), forecast.spread(who, ends)
+        forecast, ends = self._forecast_now(), _ends(contenders)
+        return forecast.mean(*ends), forecast.spread(*ends)
 
     def _first_leg(self, free: Sequence[Contender], seconds_left: float, whole: bool) -> Leg | None:
         """What stored tasks favour is trained first: it is the measure of all others.
@@ -255,23 +227,34 @@ class Race:
     def _first_look(
         self, free: Sequence[Contender], seconds_left: float, whole: bool
     ) -> Leg | None:
-        """A short leg of what is asked for: a named baseline, a loss that no stored task has seen.
+        """A short leg of what must be looked at, the most promising first.
 
-        The gain over the baseline is a number that is told; and of a loss that is the user's own
-        nothing is known without it.
+        The gain over a named baseline is a number that is told; of a loss that is the user's own
+        nothing is known without it; and what nobody has timed may cost ten times its price.
         """
-        if not self._profiles:
+        if not self._profiles or not free:
             return None
-        seen = {p.candidate.loss for p in self._profiles.values()}
-        for contender in free:
-            candidate = self._start[self._key(contender)].candidate
-            is_new = self._prior.widening[contender.index] > 1 and candidate.loss not in seen
-            if not contender.examples and (is_new or self._is_named_baseline(candidate)):
-                self.why = (
-                    "no stored task has seen this loss" if is_new else "it is the named baseline"
-                )
+        mean, _ = self._at_horizon(free)
+        for _, contender in sorted(zip(-mean, free, strict=True), key=lambda pair: pair[0]):
+            reason = self._reason_to_look(contender, whole)
+            if reason and not contender.examples:
                 shortest = options([contender], self._max_seeds, whole)[0]
-                return self._fitting(shortest, min(seconds_left, self._look_seconds), whole)
+                leg = self._fitting(shortest, min(seconds_left, self._look_seconds), whole)
+                if leg is not None:
+                    self.why = reason
+                    return leg
+        return None
+
+    def _reason_to_look(self, contender: Contender, whole: bool) -> str | None:
+        start = self._start[self._key(contender)]
+        if self._is_named_baseline(start.candidate):
+            return "it is the named baseline"
+        if start.candidate.loss in {p.candidate.loss for p in self._profiles.values()}:
+            return None
+        if self._prior.widening[contender.index] > 1:
+            return "no stored task has seen this loss"
+        if start.cost.at_worst > 1 and not whole:
+            return "nobody has timed a step of this loss: how long does it take?"
         return None
 
     def _is_named_baseline(self, candidate: Candidate) -> bool:
@@ -298,10 +281,16 @@ class Race:
         seconds = np.array([self._leg_seconds(leg) for _, leg in fitting])
         best = int((gain / seconds).argmax())
         self.why = (
-            f"expected to add {gain[best]:.2%} to the best forecast for its {seconds[best]:.2g} s, "
-            "more per second than any other leg"
+            f"expected to add {self._relative(gain[best]):.2%} to the best forecast for its "
+            f"{seconds[best]:.2g} s, more per second than any other leg"
         )
         return fitting[best][1] if gain[best] > _GAIN_AT_LEAST else None
+
+    def _relative(self, gain: float) -> float:
+        """What a gain on the latent scale adds to the best forecast, as a share of that."""
+        best = self._forecast_now().latents(*_ends(self._contenders())).max()
+        now, then = share_of(np.array([best, best + gain]))
+        return float(then / now - 1)
 
     def _leader_leg(
         self, free: Sequence[Contender], seconds_left: float, whole: bool
@@ -359,40 +348,8 @@ class Race:
         over = min(4.0, max(1.0, self._wall_seconds / self._expected_seconds))
         return over * self._pace[leg.trial.candidate.key].leg_seconds(leg)
 
-    def _profile(self, start: Belief, group: Sequence[_Progress]) -> Profile:
-        p, first = self._prepared, group[0]
-        curve = pooled([g.curve for g in group], self._metric)
-        batch_size = p.task.training.batch_size
-        step = start.cost.seconds_per_example
-        return Profile(
-            task_name=p.task.name,
-            task_fingerprint=p.task_fingerprint,
-            kind=p.task.kind,
-            metric=p.task.metric,
-            statistics=p.statistics,
-            embedding_dim=p.task.model.embedding_dim,
-            batch_size=batch_size,
-            device=p.device,
-            candidate=start.candidate,
-            n_seeds=max(1, sum(g.examples >= first.examples for g in group)),
-            outcome=_worst(group),
-            step_seconds=step and _scaled(step, batch_size),
-            peak_bytes=start.cost.peak_bytes,
-            final_examples=first.examples,
-            final_value=curve[-1].value if curve else None,
-            curve=curve,
-        )
 
-
-def _worst(group: Sequence[_Progress]) -> Outcome:
-    """What went wrong with any seed of a candidate; `completed` where nothing did."""
-    for progress in group:
-        if progress.outcome != "completed":
-            return progress.outcome
-    return "completed"
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return Interval(
-        low=interval.low * factor, mean=interval.mean * factor, high=interval.high * factor
-    )
+def _ends(contenders: Sequence[Contender]) -> tuple[npt.NDArray[np.int64], Array]:
+    """Their numbers, and their steps at the horizon: where a forecast is asked for them."""
+    who = np.array([c.index for c in contenders], dtype=np.int64)
+    return who, np.array([c.horizon_examples / c.batch_size for c in contenders])

@@ -5,39 +5,13 @@ A change here needs a migration beside it: a test compares the two on both datab
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-from store.columns import Json, UtcTime, Words, new_id, now
-
-LOCAL = "local"
-
-
-class Row(DeclarativeBase):
-    """What every table shares: constraint names that a migration can rely on, and a tenant."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Words(200),
-        datetime: UtcTime(),
-        dict[str, Any]: Json,
-        list[int]: JSON(),
-    }
-
-    tenant: Mapped[str] = mapped_column(default=LOCAL, sort_order=-1)
-
-
-def _id() -> Mapped[str]:
-    return mapped_column(Words(32), primary_key=True, default=new_id, sort_order=-2)
+from store.columns import Words, now
+from store.row import LOCAL, Row, id_column
 
 
 class DeviceRow(Row):
@@ -60,7 +34,7 @@ class TaskRow(Row):
     __tablename__ = "tasks"
     __table_args__ = (Index(None, "tenant", "created_at", "id"),)
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     name: Mapped[str] = mapped_column(Words())
     body: Mapped[dict[str, Any]]
@@ -74,7 +48,7 @@ class UploadRow(Row):
     __tablename__ = "uploads"
     __table_args__ = (Index(None, "tenant", "created_at", "id"),)
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     name: Mapped[str] = mapped_column(Words())
@@ -90,7 +64,7 @@ class RecommendationRow(Row):
     __tablename__ = "recommendations"
     __table_args__ = (Index(None, "tenant", "created_at", "id"),)
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     task_name: Mapped[str] = mapped_column(Words())
     loss: Mapped[str]
@@ -111,7 +85,7 @@ class CalibrationRow(Row):
         Index(None, "tenant", "task_fingerprint", "device_id"),
     )
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     status: Mapped[str]
     task: Mapped[dict[str, Any]]
@@ -153,7 +127,7 @@ class TrialRow(Row):
         Index(None, "tenant", "created_at", "id"),
     )
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"))
     key: Mapped[str]
@@ -175,7 +149,7 @@ class LegRow(Row):
     __tablename__ = "legs"
     __table_args__ = (UniqueConstraint("trial_id", "from_examples", "until_examples"),)
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"))
     status: Mapped[str]
     from_examples: Mapped[int] = mapped_column(BigInteger)
@@ -201,7 +175,7 @@ class LeaseRow(Row):
         Index(None, "trial_id"),
     )
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"))
     trial_id: Mapped[str] = mapped_column(ForeignKey("trials.id"))
     leg_id: Mapped[str] = mapped_column(ForeignKey("legs.id"))
@@ -235,7 +209,7 @@ class ProbeRow(Row):
 
     __tablename__ = "probes"
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"), index=True)
     loss: Mapped[str]
@@ -281,7 +255,7 @@ class ProfileRow(Row):
         Index("ix_profiles_kind_metric", "tenant", "kind", "metric", "created_at", "id"),
     )
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     shared: Mapped[bool] = mapped_column(default=False)
     source: Mapped[str] = mapped_column(default="calibration")
@@ -342,7 +316,7 @@ class OutcomeRow(Row):
     __tablename__ = "outcomes"
     __table_args__ = (UniqueConstraint("recommendation_id", "candidate_key"),)
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     recommendation_id: Mapped[str] = mapped_column(ForeignKey("recommendations.id"))
     candidate_key: Mapped[str] = mapped_column(Words(64))
@@ -396,7 +370,7 @@ class KeyRow(Row):
 
     __tablename__ = "keys"
 
-    id: Mapped[str] = _id()
+    id: Mapped[str] = id_column()
     created_at: Mapped[datetime] = mapped_column(default=now)
     name: Mapped[str]
     scope: Mapped[str]

@@ -4,13 +4,14 @@ Swagger UI lies in the fastapi-offline package, of which nothing else is used. I
 under that package's version, so that a browser keeps them for good.
 """
 
-import gzip
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+
+from api.routes.packed import pack, packed_response
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,17 +65,9 @@ def show_part(number: str, name: str, request: Request) -> Response:
     """A script or the style of that page."""
     if number != version(_PACKAGE) or name not in _TYPES:
         raise HTTPException(404)
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-    body = _compressed(name)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, headers=headers, media_type=_TYPES[name])
+    return packed_response(request, _packed(name), _TYPES[name])
 
 
 @cache
-def _compressed(name: str) -> bytes:
-    if name == "start.js":
-        return gzip.compress(_START, mtime=0)
-    return gzip.compress((files(_PACKAGE) / "static" / name).read_bytes(), mtime=0)
+def _packed(name: str) -> bytes:
+    return pack(_START if name == "start.js" else (files(_PACKAGE) / "static" / name).read_bytes())

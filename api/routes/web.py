@@ -4,7 +4,6 @@ The modules are served as they are, with an ETag; plotly, which is large and nev
 its version, is compressed once and kept by the browser for good.
 """
 
-import gzip
 import hashlib
 import re
 from functools import cache, lru_cache
@@ -15,6 +14,8 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+
+from api.routes.packed import pack, packed_response
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,7 +33,6 @@ _POLICY = (
     "img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'"
 )
-_FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 class _Content(NamedTuple):
@@ -53,13 +53,7 @@ def show_plotly(number: str, request: Request) -> Response:
     """plotly.js of the installed package, under the version that the page names."""
     if number != version("plotly"):
         raise HTTPException(404)
-    headers = {"Cache-Control": _FOR_GOOD, "Vary": "Accept-Encoding"}
-    body = _plotly()
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, headers=headers, media_type=_TYPES["js"])
+    return packed_response(request, _plotly(), _TYPES["js"])
 
 
 @router.get("/web/{name:path}")
@@ -90,4 +84,4 @@ def _read(path: Path, _changed_at: int) -> _Content:
 @cache
 def _plotly() -> bytes:
     script = files("plotly") / "package_data" / "plotly.min.js"
-    return gzip.compress(script.read_bytes(), compresslevel=6, mtime=0)
+    return pack(script.read_bytes())

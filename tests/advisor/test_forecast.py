@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from advisor.bank import CEILING, share_of
 from advisor.evidence import Candidate
 from advisor.forecast import SEED_SD, Curve, Forecast
 from advisor.prior import Bank, Prior
@@ -36,8 +37,8 @@ def forecast(curves: dict[int, Curve]) -> Forecast:
 def end(seen: Forecast, index: int) -> tuple[float, float]:
     """Mean score at the horizon, and its standard deviation relative to the level."""
     who, steps = np.array([index]), np.array([HORIZON_STEPS])
-    sd = float(seen.spread(who, steps)[0]) / seen.level
-    return float(seen.mean(who, steps)[0]), sd
+    room = CEILING - share_of(seen.latents(who, steps))  # how a share moves with its latent
+    return float(seen.mean(who, steps)[0]), float((room * seen.latent_sd(who, steps))[0])
 
 
 def test_without_any_curve_the_prior_speaks_for_all_alike() -> None:
@@ -54,8 +55,7 @@ def test_a_candidate_at_its_horizon_is_its_measurement() -> None:
     assert sd[0] == pytest.approx(SEED_SD * 0.3)
     mean_beside_others, sd_beside_others = end(seen, 0)
     assert mean_beside_others == pytest.approx(0.3, rel=0.005)
-    # Noise is told once, at the level as it seems; over all levels that may be it is a bit wider.
-    assert sd_beside_others <= 1.5 * SEED_SD
+    assert sd_beside_others <= SEED_SD
 
 
 def test_further_seeds_narrow_what_was_measured() -> None:
@@ -73,8 +73,9 @@ def test_the_interval_narrows_as_the_curve_comes_closer() -> None:
 
 @pytest.mark.parametrize("reach", [0.02, 0.05, 0.1, 0.3, 0.6])
 def test_the_truth_lies_within_three_standard_deviations(reach: float) -> None:
-    mean, sd = end(forecast({0: curve(reach), 3: curve(reach, final=0.2)}), 0)
-    assert abs(0.3 - mean) < 3 * sd * 0.3
+    seen = forecast({0: curve(reach), 3: curve(reach, final=0.2)})
+    who, steps = np.array([0]), np.array([HORIZON_STEPS])
+    assert abs(0.3 - seen.mean(who, steps)[0]) < 3 * seen.spread(who, steps)[0]
 
 
 @pytest.mark.parametrize("reach", [0.02, 0.1, 0.5])

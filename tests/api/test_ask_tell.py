@@ -106,11 +106,9 @@ def test_a_trainer_elsewhere_calibrates_from_the_first_leg_to_the_answer(http: C
 
 
 def _check_costs(answer: dict[str, Any]) -> None:
-    """No probe ran: what a loss costs is what its trainer told, of those that were trained."""
+    """No probe ran: what a loss costs is what its trainer told."""
     n = 20 * STATISTICS.n_examples
-    trained = [ranked for ranked in answer["ranking"] if ranked["measured"]]
-    assert len(trained) >= 2
-    for ranked in trained:
+    for ranked in answer["ranking"]:
         horizon_seconds = n * STEP_SECONDS[ranked["loss"]] / BATCH_SIZE
         assert ranked["curve"][-1]["seconds"] == pytest.approx(horizon_seconds, rel=0.05)
         assert ranked["peak_bytes"] == 10**8
