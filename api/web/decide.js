@@ -20,7 +20,7 @@ export async function show({ main, parts: [id], query, signal }) {
     onCurves: { onDrawn: asked.onDrawn, onAxis: asked.onAxis },
   });
   asked.over(shown.curves);
-  fill(main, shown.element, snippet(answer));
+  fill(main, shown.element, snippet(answer, signal));
   asked.start();
 }
 

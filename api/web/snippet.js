@@ -1,25 +1,13 @@
 // How to use an answer: the call with its settings, and the loss's source.
 
-import { getText, ProblemError } from "./api.js";
 import { copyable } from "./answer/copy.js";
-import { fill, h } from "./dom.js";
+import { h } from "./dom.js";
+import { sourceOf } from "./source.js";
 
 const OF_OPTIMISER = ["learning_rate", "weight_decay"];
 
 /** The section with both; the source is fetched when it is opened. */
-export function snippet(answer) {
-  const place = h("div", null);
-  const open = async (event) => {
-    if (!event.target.open || place.childElementCount) return;
-    fill(place, h("p", { class: "note" }, "Loading…"));
-    try {
-      const source = await getText(`/v1/losses/${encodeURIComponent(answer.loss)}/source`);
-      fill(place, copyable(source, `the source of ${answer.loss}`));
-    } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
-      fill(place, h("p", { class: "note" }, error.message));
-    }
-  };
+export function snippet(answer, signal) {
   return h(
     "section",
     { class: "snippet" },
@@ -30,12 +18,7 @@ export function snippet(answer) {
       "Where softmax-advisor is installed, this trains one step; put your encoder beside the layer and your class counts in their place.",
     ),
     copyable(call(answer), "the call"),
-    h(
-      "details",
-      { ontoggle: open },
-      h("summary", null, `The source of ${answer.loss}: one file that needs nothing but torch`),
-      place,
-    ),
+    sourceOf(answer.loss, `The source of ${answer.loss}: one file that needs nothing but torch`, signal),
   );
 }
 

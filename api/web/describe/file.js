@@ -67,8 +67,10 @@ export function filePicker(fields, signal, onFile) {
 
   async function show() {
     const id = fields.get("upload.id");
-    listEarlier(id);
-    if (!id) return;
+    await Promise.all([listEarlier(id), id && looked(id)]);
+  }
+
+  async function looked(id) {
     fill(status, h("p", null, "Looking at the file…"));
     try {
       const at = `/v1/uploads/${encodeURIComponent(id)}`;
@@ -159,15 +161,23 @@ export function filePicker(fields, signal, onFile) {
       h("option", { value: "" }, "choose"),
       others.map((sent) => h("option", { value: sent.id }, `${sent.name}, ${words.size(sent.size_bytes)}, ${words.time(sent.created_at)}`)),
     );
-    select.addEventListener("change", async () => {
-      if (!select.value) return;
-      fields.set("upload.name", others.find((sent) => sent.id === select.value).name);
-      fields.set("upload.id", select.value);
-      await show();
-      if (preview) adopt();
-      onFile();
+    select.addEventListener("change", () => {
+      const chosen = others.find((sent) => sent.id === select.value);
+      if (chosen) again(chosen).catch(told);
     });
     fill(earlier, h("label", { for: select.id }, "Or a file that was sent before"), select);
+  }
+
+  /** Take a file that was sent before. */
+  async function again(sent) {
+    fields.set("upload.name", sent.name);
+    fields.set("upload.id", sent.id);
+    await show();
+    if (preview) adopt();
+    onFile();
+  }
+  function told(error) {
+    if (!signal.aborted) fill(status, h("p", { class: "fault", role: "alert" }, error.message));
   }
 
   const element = h("div", null, zone, earlier, status, table);

@@ -1,9 +1,9 @@
 // One loss of the catalogue: its formula, what follows from it, and what backs each claim.
 
-import { get, getText } from "../api.js";
-import { copyable } from "../answer/copy.js";
+import { get } from "../api.js";
 import { lossName, standing } from "../answer/ranking.js";
 import { fill, h } from "../dom.js";
+import { sourceOf } from "../source.js";
 import * as words from "../words.js";
 import { listing } from "./listing.js";
 
@@ -52,7 +52,7 @@ export async function showLoss(main, name, signal) {
         ),
       ),
       loss.measurable
-        ? source(loss, signal)
+        ? sourceOf(loss.name, "The layer: one file that needs nothing but torch", signal)
         : h("p", { class: "note" }, "It has a card and no layer: it is known by theory alone."),
     ),
   );
@@ -142,19 +142,4 @@ function only({ only_with: others }) {
     ([name, values]) => `${name} ${values.map(words.setting).join(" or ")}`,
   );
   return named.length ? `; only with ${named.join(" and ")}` : "";
-}
-
-function source(loss, signal) {
-  const place = h("div", null);
-  const open = async (event) => {
-    if (!event.target.open || place.childElementCount) return;
-    const text = await getText(`/v1/losses/${encodeURIComponent(loss.name)}/source`, { signal });
-    fill(place, copyable(text, `the source of ${loss.name}`));
-  };
-  return h(
-    "details",
-    { ontoggle: open },
-    h("summary", null, "The layer: one file that needs nothing but torch"),
-    place,
-  );
 }
