@@ -9,8 +9,8 @@ import torch
 from advisor.calibration import Prepared
 from advisor.evidence import Trial
 from advisor.value import Value
-from profiler.dataset import Part, open_dataset
-from profiler.leg import EVALUATION_ROWS, PeakMemory, TrainingClock, evaluated
+from profiler.dataset import EVALUATION_ROWS, Part, open_dataset
+from profiler.leg import PeakMemory, TrainingClock, evaluated
 from profiler.trial_state import TrialState
 
 _PARTS: tuple[Part, Part] = ("validation", "test")

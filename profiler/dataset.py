@@ -9,7 +9,7 @@ import importlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -26,6 +26,8 @@ from profiler.readers.table import check_is_file
 CACHE_VERSION = 3
 SUMMARY = "summary.json"
 EVALUATION_SEED = 20260123
+EVALUATION_ROWS = 2000
+"""That a leg ranks at a checkpoint: of large data a random part, the same for every trial."""
 
 Part = Literal["validation", "test"]
 Ints = NDArray[np.integer]
@@ -77,6 +79,11 @@ class Evaluation:
     positives: Csr
     seen: Csr | None = None
     rows_per_unit: int = 1
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of hidden."""
+        return len(self.positives.indptr) - 1
 
     def first(self, n_units: int) -> "Evaluation":
         """The part that the first units are."""
@@ -193,9 +200,22 @@ def _cached(
         dataset_dir=str(dataset_dir),
         fingerprint=dataset_dir.name,
         statistics=TaskStatistics(**{**summary["statistics"], **counted}),
-        notes=summary["notes"],
+        notes=(*summary["notes"], *_part_notes(dataset)),
         embedding_dim=summary["embedding_dim"],
     )
+
+
+def _part_notes(dataset: Dataset) -> Iterator[str]:
+    """What is said where a calibration does with a part: never of the classes."""
+    whole = dataset.evaluation("validation").n_rows
+    ranked = dataset.evaluation("validation", EVALUATION_ROWS).n_rows
+    if ranked < whole:
+        yield (
+            f"a calibration ranks {ranked:,} of {whole:,} validation rows, the same random ones "
+            f"for every loss, among all {dataset.n_classes:,} classes; it trains on all "
+            f"{dataset.n_examples:,} examples in random order, on a random part of them where it "
+            "stops before one epoch"
+        )
 
 
 def open_dataset(dataset_dir: str, model: Model | None = None) -> Dataset:

@@ -13,12 +13,11 @@ import torch
 from advisor.calibration import Prepared
 from advisor.evidence import Leg, Measurement
 from advisor.task import Metric
-from profiler.dataset import Dataset, Evaluation, open_dataset
+from profiler.dataset import EVALUATION_ROWS, Dataset, Evaluation, open_dataset
 from profiler.messages import GRACE_SECONDS, LegEnd
 from profiler.metrics import evaluate
 from profiler.trial_state import TrialState
 
-EVALUATION_ROWS = 2000
 _FEW_ROWS = 64
 _ENCODED_ROWS = 512
 _OVERRUN = 1.5  # what an evaluation may take over its estimate
