@@ -161,8 +161,9 @@ export function linearAxis(title) {
 function plain(trace) {
   const found = { ...trace };
   for (const name of ["name", "text", "x", "y"]) {
-    if (Array.isArray(found[name])) found[name] = found[name].map(escaped);
-    else if (found[name] !== undefined) found[name] = escaped(found[name]);
+    const value = found[name];
+    if (!Array.isArray(value)) found[name] = escaped(value);
+    else if (value.some((one) => typeof one === "string")) found[name] = value.map(escaped);
   }
   return found;
 }
@@ -187,6 +188,7 @@ function themed(layout, traces, plot, width) {
     linecolor: line,
     automargin: true,
     tickangle: 0,
+    ticklabeloverflow: "allow", // else every label is measured at every drawing
   };
   const isNarrow = width < NARROW_PIXELS;
   const nNamed = layout.showlegend
@@ -194,7 +196,7 @@ function themed(layout, traces, plot, width) {
     : 0;
   return {
     height: isNarrow ? HEIGHT_NARROW + LEGEND_LINE * nNamed : HEIGHT,
-    margin: { l: 56, r: 16, t: 16, b: 48 },
+    margin: { l: 56, r: 24, t: 16, b: 48 },
     hovermode: "closest",
     dragmode: isNarrow ? false : "zoom", // a finger scrolls the page
     ...layout,

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from api.stories.samples import folder_in
 from tests.small_data import write_interactions
@@ -45,6 +46,109 @@ def test_an_answer_is_kept_when_it_is_asked_for(walk: Walk, shop: Shop) -> None:
     walk.arrived()
     kept = shop.site.http.get(f"/v1/recommendations/{page.url.rsplit('/', 1)[1]}").json()
     assert kept["task"]["statistics"]["n_rows"] == 20_000
+
+
+def test_what_few_need_is_under_advanced_and_is_what_the_api_is_asked(
+    walk: Walk, shop: Shop
+) -> None:
+    page = walk.to()
+    _numbers(page)
+    page.get_by_text("Advanced", exact=False).click()
+    page.get_by_label("Taste in the made-up data").fill("0.7")
+    page.get_by_label("Each class has a bias").uncheck()
+    page.get_by_label("You train with today").select_option("rg2")
+    _setting(page, "Your settings of rg2 today", "learning_rate").fill("0.02")
+    page.locator("summary", has_text=re.compile("^rankmax$")).click()
+    _setting(page, "Settings to try", "learning_rate").fill("0.01, 3e-4")
+    page.get_by_label("Speed").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("output").first).to_have_text(
+        "give up 1.5% of the metric for each halving of training time"
+    )
+    _answer(page)
+    walk.inspect("describe-advanced")
+    page.get_by_role("button", name="Keep this answer").click()
+    page.wait_for_url(re.compile(r"#/recommendations/"))
+    walk.arrived()
+    id_ = page.url.rsplit("/", 1)[1]
+    task = shop.site.http.get(f"/v1/recommendations/{id_}").json()["task"]
+    assert task["twin_signal"] == 0.7
+    assert task["model"]["bias"] is False
+    assert task["baseline"] == {"loss": "rg2", "settings": {"learning_rate": 0.02}}
+    assert task["losses"]["settings"] == {"rankmax": {"learning_rate": [0.01, 3e-4]}}
+    assert task["trade"]["speed"] == pytest.approx(0.015)
+    walk.to("#/losses")
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    walk.to(f"#/?recommendation={id_}")
+    page.get_by_text("Advanced", exact=False).click()
+    expect(_setting(page, "Your settings of rg2 today", "learning_rate")).to_have_value("0.02")
+    expect(page.get_by_label("Taste in the made-up data")).to_have_value("0.7")
+    page.get_by_label("You train with today").select_option("softmax")
+    expect(_setting(page, "Your settings of softmax today", "temperature")).to_have_value("")
+
+
+def _setting(page: Page, heading: str, name: str) -> Locator:
+    """The first field of this name that is shown below a heading."""
+    below = page.get_by_role("heading", name=heading).locator("xpath=following-sibling::*")
+    return below.get_by_label(name, exact=True).and_(page.locator(":visible")).first
+
+
+def test_a_fault_of_a_setting_opens_where_its_field_is(walk: Walk) -> None:
+    walk.expect("status of 422")
+    page = walk.to()
+    _numbers(page)
+    page.get_by_text("Advanced", exact=False).click()
+    page.locator("summary", has_text=re.compile("^rg2$")).click()
+    rate = _setting(page, "Settings to try", "learning_rate")
+    rate.fill("fast")
+    page.locator("summary", has_text=re.compile("^rg2$")).click()
+    said = page.locator(".choices .fault:visible")
+    expect(said).to_have_text("'fast' given; allowed are numbers from 1e-07 to 10")
+    expect(rate).to_have_attribute("aria-invalid", "true")
+    rate.fill("")
+    _answer(page)
+    expect(said).to_have_count(0)
+
+
+def test_labels_may_be_in_a_file_of_their_own(walk: Walk, tmp_path: Path) -> None:
+    page = walk.to()
+    page.get_by_text("a file of yours", exact=True).click()
+    generator = np.random.default_rng(0)
+    np.save(tmp_path / "labels.npy", generator.integers(0, 20, 400))
+    np.save(tmp_path / "hidden.npy", generator.normal(size=(400, 8)).astype(np.float32))
+    walk.expect("status of 422")  # the labels alone are no task
+    for name in ("labels.npy", "hidden.npy"):
+        page.get_by_label("Drop a file here").set_input_files(tmp_path / name)
+        expect(page.locator(".upload-status")).to_contain_text(f"{name} ")
+        expect(page.locator(".upload-status")).to_contain_text("read as npy")
+    labels = page.get_by_label("Labels in a file of their own")
+    sent = labels.locator("option", has_text="labels.npy").get_attribute("value")
+    labels.select_option(sent)
+    page.get_by_label("Metric", exact=True).select_option("accuracy")
+    expect(page.locator(".headline")).to_contain_text("accuracy after 20 epochs")
+    expect(page.locator(".summary")).to_contain_text("classes20")
+
+
+def test_a_calibration_is_for_a_worker_with_the_tag_that_was_asked_for(
+    walk: Walk, shop: Shop
+) -> None:
+    walk.expect("status of 422")
+    page = walk.to()
+    _numbers(page)
+    _answer(page)
+    page.get_by_text("Advanced", exact=False).click()
+    page.get_by_label("Worker's tag").fill("gpu")
+    page.get_by_role("button", name="Calibrate").click()
+    field = page.locator(".field", has=page.get_by_label("Worker's tag"))
+    expect(field.locator(".fault")).to_contain_text("no worker has the tag 'gpu'")
+    page.get_by_label("Worker's tag").fill("cpu")
+    page.get_by_role("button", name="Calibrate").click()
+    page.wait_for_url(re.compile(r"#/calibrations/"))
+    walk.arrived()
+    expect(page.get_by_text("tag cpu")).to_be_visible()
+    shop.site.http.post(f"/v1/calibrations/{page.url.rsplit('/', 1)[1]}:cancel")
 
 
 def test_a_fault_stands_beside_its_field_in_the_words_of_the_api(walk: Walk) -> None:

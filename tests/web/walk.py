@@ -6,6 +6,7 @@ the Content-Security-Policy. What is provoked on purpose is said beforehand with
 
 import json
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +15,11 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "web"
 WIDE, NARROW = 1440, 390
 PATIENCE_MILLISECONDS = 60_000
+_LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
+    ("light", WIDE),
+    ("dark", WIDE),
+    ("light", NARROW),
+)
 _WATCH_POLICY = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
@@ -66,7 +72,7 @@ class Walk:
         """
         assert self.page.title() != "Softmax Advisor", "the view has no title"
         assert self.page.locator("h1").count() == 1
-        for scheme, width in (("light", WIDE), ("dark", WIDE), ("light", NARROW)):
+        for scheme, width in _LOOKS:
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.wait_for_timeout(400)  # charts are drawn anew
@@ -86,6 +92,16 @@ class Walk:
               .map((e) => `${e.tagName}.${e.className}`).slice(0, 5)"""
         )
         assert not beyond, beyond
+        out_of_card = self.page.evaluate(
+            """() => [...document.querySelectorAll(".card")].flatMap((card) => {
+              const padding = parseFloat(getComputedStyle(card).paddingRight);
+              const edge = card.getBoundingClientRect().right - padding;
+              return [...card.querySelectorAll("*")]
+                .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > edge + 1)
+                .map((e) => `${e.tagName} ${e.textContent.slice(0, 40)}`);
+            })"""
+        )
+        assert not out_of_card, out_of_card
 
     def check_access(self, where: str) -> None:
         """axe-core finds no violation."""

@@ -65,7 +65,8 @@ export function dot(loss) {
 
 /** The name of a loss with its colour. */
 export function lossName(loss, live) {
-  return [dot(loss), live ? h("a", { href: `#/losses/${encodeURIComponent(loss)}` }, loss) : loss];
+  const name = live ? h("a", { href: `#/losses/${encodeURIComponent(loss)}` }, loss) : loss;
+  return h("span", { class: "named" }, dot(loss), name);
 }
 
 /** What theory says, as a sign and a word. */

@@ -17,14 +17,20 @@ export function atOnce(answer) {
       "The first losses",
       ["loss", { text: answer.task.metric, class: "n" }, { text: "P(best)", class: "n" }],
       rows.map((ranked) => [
-        h("span", null, lossName(ranked.loss, true)),
-        { text: words.predicted(ranked), class: "n" },
+        lossName(ranked.loss, true),
+        { text: predicted(ranked), class: "n" },
         { text: words.probability(ranked.p_best), class: "n" },
       ]),
     ),
     left > 0 && h("p", { class: "note" }, `and ${left} more`),
     answer.warnings.length > 0 && h("ul", { class: "warnings" }, answer.warnings.map((warning) => h("li", null, warning))),
   ];
+}
+
+/** The metric, and below it its interval. */
+function predicted(ranked) {
+  const [mean, interval] = words.predicted(ranked).split(" (");
+  return [mean, interval && h("span", { class: "hint" }, `(${interval}`)];
 }
 
 /** What a plan says the budget buys. */
@@ -35,8 +41,8 @@ export function bought(plan) {
     h(
       "p",
       null,
-      `${words.duration(plan.budget_seconds)} buy about ${settings} of ${nLosses === 1 ? "1 loss" : `${nLosses} losses`} in ${plan.n_legs} legs, ` +
-        `${plan.n_to_horizon} of them to the horizon. The least that is useful: ${words.duration(Math.ceil(plan.least_budget_seconds))}.`,
+      `In ${words.duration(plan.budget_seconds)} about ${settings} of ${nLosses === 1 ? "1 loss" : `${nLosses} losses`} are trained, in ${plan.n_legs} short legs; ` +
+        `${plan.n_to_horizon} of them reach the horizon. The least that is useful: ${words.duration(Math.ceil(plan.least_budget_seconds))}.`,
     ),
     plan.notes.length > 0 && h("ul", { class: "warnings" }, plan.notes.map((note) => h("li", null, note))),
     h(
@@ -54,7 +60,7 @@ function byLoss(plan) {
     "What the budget buys, loss by loss",
     ["loss", n("settings"), n("seconds"), n("of the horizon"), n("a step"), "rests on"],
     plan.losses.map((loss) => [
-      h("span", null, lossName(loss.loss, true)),
+      lossName(loss.loss, true),
       n(`${loss.n_settings} of ${loss.n_candidates}`),
       n(words.duration(loss.seconds)),
       n(words.percent(loss.furthest_share)),

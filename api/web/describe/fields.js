@@ -6,6 +6,7 @@
 import { fill, freshId, h } from "../dom.js";
 
 const PLACE = "advisor-draft";
+const BESIDE_THE_TASK = ["budget_seconds", "device_tag"];
 
 export class Fields {
   #controls = new Map();
@@ -25,14 +26,13 @@ export class Fields {
   /** Set a value, as if it was typed. */
   set(path, value) {
     this.#values[path] = value;
-    const control = this.#controls.get(path)?.control;
-    if (control) write(control, value);
+    this.#controls.get(path)?.put(value);
     this.#changed();
   }
 
   /** Set many values at once; where there is none the field is as at first. */
   setAll(values) {
-    for (const [path, { control, initial }] of this.#controls) write(control, values[path] ?? initial);
+    for (const [path, { put, initial }] of this.#controls) put(values[path] ?? initial);
     this.#values = { ...values };
     for (const [path, { initial }] of this.#controls) this.#values[path] ??= initial;
     this.#changed();
@@ -43,13 +43,27 @@ export class Fields {
     return { ...this.#values };
   }
 
+  /** `{name: value}` of what stands under a path, "task.losses.settings.rg2". */
+  under(path) {
+    const inside = Object.entries(this.#values).filter(([name]) => name.startsWith(`${path}.`));
+    return Object.fromEntries(inside.map(([name, value]) => [name.slice(path.length + 1), value]));
+  }
+
+  /** Forget the fields under a path, and the values of those that are not among `names`. */
+  forget(path, names) {
+    for (const name of Object.keys(this.under(path))) {
+      this.#controls.delete(`${path}.${name}`);
+      if (!names.includes(name)) delete this.#values[`${path}.${name}`];
+    }
+  }
+
   number(path, label, { hint, initial = "", width = 8 } = {}) {
     const control = h("input", { inputmode: "decimal", autocomplete: "off", size: width });
     return this.#field(path, label, control, { hint, initial, event: "input" });
   }
 
-  text(path, label, { hint, initial = "" } = {}) {
-    const control = h("input", { autocomplete: "off", size: 24 });
+  text(path, label, { hint, initial = "", width = 24, placeholder } = {}) {
+    const control = h("input", { autocomplete: "off", size: width, placeholder });
     return this.#field(path, label, control, { hint, initial, event: "input" });
   }
 
@@ -57,6 +71,26 @@ export class Fields {
   select(path, label, options, { hint, initial = Object.keys(options)[0] } = {}) {
     const control = h("select", null, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
     return this.#field(path, label, control, { hint, initial, event: "change" });
+  }
+
+  /** A number from 0 to `most`, or as far as what it is set to; `say(number)` tells it in words. */
+  slider(path, label, say, { initial, most, step }) {
+    const control = h("input", { type: "range", min: 0 });
+    const said = h("output", { class: "hint" });
+    const tell = () => {
+      fill(said, say(Number(control.value)));
+      control.setAttribute("aria-valuetext", said.textContent);
+    };
+    const put = (value) => {
+      control.max = Math.max(most, Number(value));
+      control.step = isMultiple(Number(value), step) ? step : "any";
+      control.value = value;
+      tell();
+    };
+    control.addEventListener("input", tell);
+    const field = this.#field(path, label, control, { initial, event: "input", put });
+    control.after(said);
+    return field;
   }
 
   tick(path, label, { hint, initial = false } = {}) {
@@ -80,10 +114,10 @@ export class Fields {
         for (let up = found.control.closest("details"); up; up = up.parentElement.closest("details")) up.open = true;
       }
     }
-    fill(rest, homeless.map((fault) => h("p", { class: "fault" }, fault.problem)));
+    fill(rest, homeless.map(({ field, problem }) => h("p", { class: "fault" }, whereOf(field), problem)));
   }
 
-  #field(path, label, control, { hint, initial, event, kind = "field" }) {
+  #field(path, label, control, { hint, initial, event, kind = "field", put = (value) => write(control, value) }) {
     const id = freshId("field");
     const place = h("p", { class: "fault", id: `${id}-fault` });
     const about = hint && h("span", { class: "hint", id: `${id}-hint` }, hint);
@@ -94,8 +128,8 @@ export class Fields {
       this.#changed();
     });
     this.#values[path] ??= initial;
-    write(control, this.#values[path]);
-    this.#controls.set(path, { control, place, initial });
+    put(this.#values[path]);
+    this.#controls.set(path, { control, place, initial, put });
     const name = h("label", { for: id }, label);
     return h("div", { class: kind }, kind === "ticked" ? [control, name] : [name, control], about, place);
   }
@@ -106,32 +140,21 @@ export class Fields {
   }
 }
 
-/** A number as people type it, "6,000,000"; text that is none stays, for the API to judge. */
-export function typed(text) {
-  const plain = String(text).replace(/[\s,_]/g, "");
-  if (plain === "") return undefined;
-  const number = Number(plain);
-  return Number.isNaN(number) ? String(text) : number;
-}
-
-/** `{a: {b: 1}}` of `{"a.b": 1}`, without what is undefined. */
-export function nested(flat) {
-  const whole = {};
-  for (const [path, value] of Object.entries(flat)) {
-    if (value === undefined) continue;
-    const names = path.split(".");
-    const last = names.pop();
-    names.reduce((inside, name) => (inside[name] ??= {}), whole)[last] = value;
-  }
-  return whole;
-}
-
 /** The faults of a problem, by field; one that names none is found by how its sentence begins. */
 export function faultsOf(error) {
   if (error.errors?.length) return error.errors;
-  const [, field, problem] = error.message.match(/^([a-z_]+(?:\.[a-z_]+)*): (.*)$/s) ?? [];
+  const [, field, problem] = error.message.match(/^([a-z_]+(?:\.[a-z0-9_]+)*): (.*)$/s) ?? [];
   if (!field) return [{ field: "", problem: error.message }];
-  return [{ field: field === "budget_seconds" ? field : `task.${field}`, problem }];
+  return [{ field: BESIDE_THE_TASK.includes(field) ? field : `task.${field}`, problem }];
+}
+
+function isMultiple(value, step) {
+  return Math.abs(value / step - Math.round(value / step)) < 1e-9;
+}
+
+function whereOf(field) {
+  const name = field.replace(/^task\.?/, "");
+  return name && `${name}: `;
 }
 
 function parentOf(path) {

@@ -3,17 +3,22 @@
 import { get, ProblemError, upload } from "../api.js";
 import { fill, freshId, h } from "../dom.js";
 import * as words from "../words.js";
-import { columnsOf, likelyKind } from "./kinds.js";
+import { columnsOf, likelyKind, onlyFor } from "./kinds.js";
 
 const PREVIEW_ROWS = 6;
 const COLUMNS_SHOWN = 12;
+const NO_LABELS = { "": "no, they are in the file" };
 
-/** `{element, show()}`: the drop zone, and what was sent; `onFile()` when another file is there. */
+/**
+ * `{element, labels, show(), draw()}`: the drop zone with what was sent, and the field of a second
+ * file, of labels; `onFile()` when another file is there.
+ */
 export function filePicker(fields, signal, onFile) {
   const status = h("div", { class: "upload-status", "aria-live": "polite" });
   const table = h("div", { class: "preview" });
   const input = h("input", { type: "file", id: freshId("file"), onchange: () => input.files.length && take(input.files[0]) });
   const earlier = h("div", { class: "earlier" });
+  const labels = onlyFor("data.labels", fields.select("task.data.labels", "Labels in a file of their own", NO_LABELS, { hint: "an npy; send it before the vectors" }));
   const zone = h(
     "div",
     {
@@ -154,18 +159,29 @@ export function filePicker(fields, signal, onFile) {
   async function listEarlier(current) {
     const { items } = await get("/v1/uploads", { signal, query: { page_size: 20 } });
     const others = items.filter((sent) => sent.id !== current);
+    offerLabels(others);
     if (!others.length) return fill(earlier);
     const select = h(
       "select",
       { id: freshId("earlier") },
       h("option", { value: "" }, "choose"),
-      others.map((sent) => h("option", { value: sent.id }, `${sent.name}, ${words.size(sent.size_bytes)}, ${words.time(sent.created_at)}`)),
+      others.map((sent) => h("option", { value: sent.id }, named(sent))),
     );
     select.addEventListener("change", () => {
       const chosen = others.find((sent) => sent.id === select.value);
       if (chosen) again(chosen).catch(told);
     });
     fill(earlier, h("label", { for: select.id }, "Or a file that was sent before"), select);
+  }
+
+  /** The files that may hold the labels; one that is taken stays, also where it is not among the newest. */
+  function offerLabels(sent) {
+    const taken = fields.get("task.data.labels");
+    const options = { ...NO_LABELS, ...(taken && { [taken]: taken }) };
+    for (const one of sent) options[`upload:${one.id}`] = named(one);
+    const select = labels.querySelector("select");
+    fill(select, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+    select.value = taken;
   }
 
   /** Take a file that was sent before. */
@@ -176,12 +192,17 @@ export function filePicker(fields, signal, onFile) {
     if (preview) adopt();
     onFile();
   }
+
   function told(error) {
     if (!signal.aborted) fill(status, h("p", { class: "fault", role: "alert" }, error.message));
   }
 
   const element = h("div", null, zone, earlier, status, table);
-  return { element, show, draw };
+  return { element, labels, show, draw };
+}
+
+function named({ name, size_bytes: nBytes, created_at: at }) {
+  return `${name}, ${words.size(nBytes)}, ${words.time(at)}`;
 }
 
 function stem(name) {

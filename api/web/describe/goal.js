@@ -2,27 +2,25 @@
 
 import { fill, h } from "../dom.js";
 import { lossName } from "../answer/ranking.js";
+import * as words from "../words.js";
 
 const OPTIMISERS = { adam: "adam", adamw: "adamw", sgd: "sgd", adagrad: "adagrad" };
 const DTYPES = { float32: "float32", bfloat16: "bfloat16" };
 
 /** The sections of the form behind the data; `losses` are those of the catalogue. */
 export function goal(fields, losses) {
-  const metrics = metricsOf(losses);
-  for (const [name, hasCut] of Object.entries(metrics)) fields.set(`cut.${name}`, hasCut);
   const cut = fields.number("task.metric.k", "K", { initial: "10", width: 4 });
-  const element = h("div", null, wanted(fields, metrics, cut), trained(fields), limits(fields, losses));
+  const element = h("div", null, wanted(fields, metricsOf(losses), cut), trained(fields), limits(fields, losses));
   return {
     element,
     /** Show what belongs to the values there are. */
     refresh() {
-      cut.hidden = !metrics[fields.get("task.metric")];
+      cut.hidden = !fields.get("task.metric").endsWith("@");
     },
   };
 }
 
 function wanted(fields, metrics, cut) {
-  const names = Object.fromEntries(Object.keys(metrics).map((name) => [name, metrics[name] ? `${name}@K` : name]));
   return h(
     "section",
     null,
@@ -30,7 +28,7 @@ function wanted(fields, metrics, cut) {
     h(
       "div",
       { class: "row" },
-      fields.select("task.metric", "Metric", names, { initial: "ndcg" }),
+      fields.select("task.metric", "Metric", metrics, { initial: "ndcg@" }),
       cut,
       fields.number("task.horizon.epochs", "Horizon, epochs", { initial: "20" }),
       fields.number("task.horizon.seconds", "or seconds of training", { hint: "the first reached ends it" }),
@@ -66,9 +64,8 @@ function limits(fields, losses) {
       { class: "row" },
       fields.select("task.baseline.loss", "You train with today", names, { initial: "softmax", hint: "the answer says what changing gains" }),
       fields.number("task.constraints.peak_memory_gib", "Memory at most, GiB", { hint: "of the device, in training" }),
-      fields.number("task.trade.speed", "For half the time, give up %", { initial: "1", hint: "of the metric" }),
-      fields.number("task.trade.memory", "For half the memory, give up %", { initial: "0", hint: "of the metric" }),
     ),
+    h("div", { class: "row" }, trade(fields, "speed", "Speed", "1", "training time"), trade(fields, "memory", "Memory", "0", "memory")),
     fields.tick("task.constraints.probabilities", "The model must give probabilities"),
     fields.tick("task.constraints.inner_product_serving", "It is served by inner products (nearest neighbours)"),
     h(
@@ -80,14 +77,19 @@ function limits(fields, losses) {
   );
 }
 
+function trade(fields, name, label, initial, what) {
+  const say = (percent) => `give up ${words.significant(percent, 3)}% of the metric for each halving of ${what}`;
+  return fields.slider(`task.trade.${name}`, label, say, { initial, most: 10, step: 0.1 });
+}
+
 function leftOut(fields, name) {
   const field = fields.tick(`exclude.${name}`, "");
   fill(field.querySelector("label"), lossName(name));
   return field;
 }
 
-/** `{name: whether it has a cut-off}`, of the metrics that the cards speak of. */
+/** `{"ndcg@": "ndcg@K", mrr: "mrr"}`, of the metrics that the cards speak of. */
 function metricsOf(losses) {
-  const names = Object.keys(losses[0]?.consistency ?? {}).map((text) => text.split("@"));
-  return Object.fromEntries(names.map(([name, k]) => [name, k !== undefined]));
+  const names = Object.keys(losses[0]?.consistency ?? {}).map((text) => text.replace(/@.*/, "@"));
+  return Object.fromEntries(names.map((name) => [name, name.replace("@", "@K")]));
 }

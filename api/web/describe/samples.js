@@ -32,7 +32,7 @@ export function samplePicker(fields, signal, onTaken) {
       h("strong", null, sample.title),
       h("span", null, sample.size),
       h("span", { class: "hint" }, sample.licence),
-      !isHere && h("span", { class: "hint" }, `Its data is not on the server (${sample.n_bytes ? words.size(sample.n_bytes) : "nothing"} to download). Whoever runs it: `, h("code", null, `softmax-advisor samples --fetch ${sample.name}`)),
+      !isHere && h("span", { class: "hint" }, `Its data is not on the server yet (${sample.n_bytes ? words.size(sample.n_bytes) : "nothing"} to download). Whoever runs the server brings it with `, h("code", null, `softmax-advisor samples --fetch ${sample.name}`)),
     );
   }
 

@@ -1,7 +1,8 @@
 // The form's values as a task, and a task as the form's values.
 
-import { columnsOf } from "./kinds.js";
-import { nested, typed } from "./fields.js";
+import { columnsOf, fitsKind, OF_KIND } from "./kinds.js";
+import { nested, typed, valuesIn } from "./values.js";
+import * as words from "../words.js";
 
 const NUMBERS = [
   "horizon.epochs",
@@ -11,8 +12,6 @@ const NUMBERS = [
   "constraints.peak_memory_gib",
 ];
 const STATISTICS = ["n_rows", "n_classes", "n_examples", "targets_per_example", "class_gini"];
-const SEQUENTIAL = ["sequences", "text"];
-const OF_FEATURES = ["features", "multilabel"];
 
 /** The task that the form describes; null where its data has not been chosen yet. */
 export function taskOf(fields) {
@@ -27,10 +26,12 @@ export function taskOf(fields) {
     "baseline.loss": at("baseline.loss") || undefined,
     "trade.speed": share(at("trade.speed")),
     "trade.memory": share(at("trade.memory")),
+    "baseline.settings": given(fields.under("task.baseline.settings"), (text) => valuesIn(text)?.[0]),
     "losses.exclude": excluded(fields),
+    "losses.settings": nested(given(fields.under("task.losses.settings"), valuesIn)),
   });
   const data = fields.get("way") === "numbers" ? numbers(at) : fromData(fields, at);
-  return data && nested({ ...task, ...data });
+  return data && nested({ ...task, ...ofKind(at, data.kind), ...data });
 }
 
 /** A task, as the API has it, as values of the form. */
@@ -40,34 +41,35 @@ export function flat(task) {
     if (value !== null && value !== undefined) values[`task.${path}`] = typeof value === "boolean" ? value : String(value);
   };
   const [metric, k] = task.metric.split("@");
-  put("metric", metric);
-  put("metric.k", k ?? "");
+  put("metric", k ? `${metric}@` : metric);
+  put("metric.k", k);
   put("name", task.name);
-  put("kind", task.kind);
+  if (task.kind !== "description") put("kind", task.kind);
   for (const path of NUMBERS) values[`task.${path}`] = text(valueAt(task, path));
   put("training.optimiser", task.training.optimiser);
   put("training.dtype", task.training.dtype);
-  put("model.sequence_length", task.model.sequence_length);
-  put("model.encoder", task.model.encoder);
+  for (const path of Object.keys(OF_KIND)) put(path, valueAt(task, path));
   put("constraints.probabilities", task.constraints.probabilities === "required");
   put("constraints.inner_product_serving", task.constraints.inner_product_serving);
   put("baseline.loss", task.baseline.loss);
-  put("trade.speed", String(100 * task.trade.speed));
-  put("trade.memory", String(100 * task.trade.memory));
+  put("trade.speed", percent(task.trade.speed));
+  put("trade.memory", percent(task.trade.memory));
   for (const role of ["user", "item", "time", "token", "label", "text", "hidden", "split"]) {
     values[`task.data.columns.${role}`] = task.data?.columns[role] ?? "";
   }
-  for (const name of ["format", "tokenizer", "ngrams", "label_separator"]) put(`data.${name}`, task.data?.[name]);
-  put("data.split", task.data?.split);
+  put("data.format", task.data?.format);
   for (const name of STATISTICS) put(`statistics.${name}`, task.statistics?.[name]);
   for (const name of task.losses.exclude) values[`exclude.${name}`] = true;
+  for (const [loss, settings] of Object.entries(task.losses.settings)) {
+    for (const [name, choices] of Object.entries(settings)) put(`losses.settings.${loss}.${name}`, choices.join(", "));
+  }
+  for (const [name, value] of Object.entries(task.baseline.settings)) put(`baseline.settings.${name}`, String(value));
   return values;
 }
 
 function metricOf(fields) {
   const metric = fields.get("task.metric");
-  const k = fields.get("task.metric.k").trim();
-  return fields.get(`cut.${metric}`) ? `${metric}@${k}` : metric;
+  return metric.endsWith("@") ? metric + fields.get("task.metric.k").trim() : metric;
 }
 
 function numbers(at) {
@@ -85,15 +87,23 @@ function fromData(fields, at) {
   const found = { kind, "data.path": `${isSample ? "sample" : "upload"}:${name}` };
   for (const role of columnsOf(kind)) found[`data.columns.${role}`] = at(`data.columns.${role}`) || undefined;
   if (isSample) found["data.format"] = at("data.format") || undefined;
-  if (kind === "sequences") found["data.split"] = at("data.split") || undefined;
-  if (kind === "text") found["data.tokenizer"] = at("data.tokenizer") || undefined;
-  if (SEQUENTIAL.includes(kind)) found["model.sequence_length"] = typed(at("model.sequence_length"));
-  if (OF_FEATURES.includes(kind)) {
-    found["model.encoder"] = at("model.encoder") || undefined;
-    found["data.ngrams"] = at("data.ngrams") || undefined;
-    found["data.label_separator"] = at("data.label_separator") || undefined;
+  return found;
+}
+
+/** What is said only of this kind of task. */
+function ofKind(at, kind) {
+  const found = {};
+  for (const [path, { isNumber }] of Object.entries(OF_KIND)) {
+    const value = at(path);
+    if (fitsKind(path, kind)) found[path] = typeof value === "boolean" ? value : isNumber ? typed(value) : value || undefined;
   }
   return found;
+}
+
+/** What is given of many values, each read from its text. */
+function given(texts, read) {
+  const found = Object.entries(texts).map(([name, text]) => [name, read(text)]);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
 function excluded(fields) {
@@ -105,6 +115,10 @@ function excluded(fields) {
 function share(percent) {
   const number = typed(percent);
   return typeof number === "number" ? number / 100 : number;
+}
+
+function percent(share) {
+  return words.significant(100 * share, 6);
 }
 
 function valueAt(task, path) {

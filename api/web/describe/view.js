@@ -3,14 +3,16 @@
 import { create, get, look, ProblemError } from "../api.js";
 import { choice } from "../controls.js";
 import { fill, freshId, h } from "../dom.js";
+import { advanced } from "./advanced.js";
 import { atOnce, bought } from "./atonce.js";
-import { faultsOf, Fields, typed } from "./fields.js";
+import { faultsOf, Fields } from "./fields.js";
 import { filePicker } from "./file.js";
 import { goal } from "./goal.js";
-import { KINDS } from "./kinds.js";
+import { KINDS, onlyFor } from "./kinds.js";
 import { samplePicker } from "./samples.js";
 import { summaryOf, summaryView } from "./summary.js";
 import { flat, taskOf } from "./task.js";
+import { typed } from "./values.js";
 
 const WAYS = { sample: "a sample", file: "a file of yours", numbers: "numbers only" };
 const UNITS = { 1: "seconds", 60: "minutes", 3600: "hours" };
@@ -51,10 +53,11 @@ class Form {
     this.ways = h("div", { class: "ways" });
     this.parts = {
       sample: this.samples.element,
-      file: h("div", null, this.file.element, h("div", { class: "row" }, this.kind, ofKind(this.fields))),
+      file: h("div", null, this.file.element, h("div", { class: "row" }, this.kind, this.file.labels, ofKind(this.fields))),
       numbers: numbers(this.fields),
     };
     this.goal = goal(this.fields, losses);
+    this.advanced = advanced(this.fields, losses);
     this.answer = h("div", { class: "at-once" });
     this.plan = h("div", { class: "plan" });
     this.homeless = h("div", { role: "alert" });
@@ -86,6 +89,7 @@ class Form {
         { class: "form" },
         h("section", null, h("h2", null, "The data"), this.ways, Object.values(this.parts), this.summary, this.fields.text("task.name", "Name of the task", { initial: "task" })),
         this.goal.element,
+        this.advanced.element,
       ),
       h(
         "aside",
@@ -116,12 +120,14 @@ class Form {
   }
 
   changed() {
-    if (!this.goal) return; // still being built
+    if (!this.element) return; // still being built
     for (const [way, part] of Object.entries(this.parts)) part.hidden = way !== this.fields.get("way");
+    const kind = this.fields.get("way") === "numbers" ? "description" : this.fields.get("task.kind");
     for (const extra of this.element.querySelectorAll("[data-kinds]")) {
-      extra.hidden = !extra.dataset.kinds.split(" ").includes(this.fields.get("task.kind"));
+      extra.hidden = !extra.dataset.kinds.split(" ").includes(kind);
     }
     this.goal.refresh();
+    this.advanced.refresh();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.asked(), IDLE_MILLISECONDS);
   }
@@ -130,7 +136,7 @@ class Form {
   async asked() {
     if (this.signal.aborted) return;
     const task = taskOf(this.fields);
-    const asked = JSON.stringify([task, this.budgetSeconds()]);
+    const asked = JSON.stringify([task ?? this.fields.get("way"), this.budgetSeconds()]);
     if (asked === this.lastAsked) return;
     this.lastAsked = asked;
     this.asking?.abort();
@@ -209,7 +215,8 @@ class Form {
   }
 
   async started() {
-    const body = { task: taskOf(this.fields), budget_seconds: this.budgetSeconds() };
+    const tag = this.fields.get("device_tag").trim();
+    const body = { task: taskOf(this.fields), budget_seconds: this.budgetSeconds(), device_tag: tag || null };
     await this.#made(this.calibrate, "/v1/calibrations", body, "calibrations");
   }
 
@@ -228,17 +235,13 @@ class Form {
 }
 
 function ofKind(fields) {
-  const only = (kinds, field) => {
-    field.dataset.kinds = kinds;
-    return field;
-  };
   return [
-    only("sequences", fields.select("task.data.split", "Split", { leave_one_out: "the last of each user", temporal: "by time" })),
-    only("text", fields.select("task.data.tokenizer", "Tokens", { word: "words", bpe: "byte pairs" })),
-    only("sequences text", fields.number("task.model.sequence_length", "Tokens read at once", { initial: "50" })),
-    only("features multilabel", fields.select("task.model.encoder", "Encoder", { linear: "linear", mlp: "mlp" })),
-    only("features multilabel", fields.select("task.data.ngrams", "Parts of a text", { words: "words", characters: "parts of words" })),
-    only("features multilabel", fields.text("task.data.label_separator", "Between labels in a cell")),
+    onlyFor("data.split", fields.select("task.data.split", "Split", { leave_one_out: "the last of each user", temporal: "by time" })),
+    onlyFor("data.tokenizer", fields.select("task.data.tokenizer", "Tokens", { word: "words", bpe: "byte pairs" })),
+    onlyFor("model.sequence_length", fields.number("task.model.sequence_length", "Tokens read at once", { initial: "50" })),
+    onlyFor("model.encoder", fields.select("task.model.encoder", "Encoder", { linear: "linear", mlp: "mlp" })),
+    onlyFor("data.ngrams", fields.select("task.data.ngrams", "Parts of a text", { words: "words", characters: "parts of words" })),
+    onlyFor("data.label_separator", fields.text("task.data.label_separator", "Between labels in a cell", { width: 6 })),
   ];
 }
 

@@ -137,7 +137,8 @@ function figure(one, other, tasks) {
       },
     ],
     layout: (isNarrow) => {
-      const most = 1.25 * Math.max(0.01, ...tasks.map((task) => Math.abs(ahead(task))));
+      const room = isNarrow ? 1.9 : 1.25; // for what is written beside the bars
+      const most = room * Math.max(0.01, ...tasks.map((task) => Math.abs(ahead(task))));
       return {
         xaxis: {
           range: [-most, most],

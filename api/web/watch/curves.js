@@ -6,6 +6,7 @@ import { choice, tick } from "../controls.js";
 import { faint, styleOf } from "../losses.js";
 import * as words from "../words.js";
 
+const THIN_POINTS_LIVE = 3000; // of all thin lines, while every second brings new ones
 const AXES = { seconds: "seconds", examples: "examples" };
 const TITLES = { seconds: "training seconds of the trial", examples: "training examples that the trial has seen" };
 
@@ -40,10 +41,11 @@ export function liveCurves(metric) {
 function figure(race, metric, { axis, isLog, onlyBest }) {
   const groups = [...race.byLoss()].filter(([, trials]) => trials.some((trial) => trial.points.length));
   const points = groups.flatMap(([, trials]) => trials.flatMap((trial) => trial.points));
+  const every = race.end ? 1 : Math.ceil(points.length / THIN_POINTS_LIVE);
   return {
-    title: `${metric} against ${AXES[axis]}, so far`,
-    reading: "Measured on validation data while it trains. A thick line is the best setting of its loss so far, the thin ones are its others.",
-    traces: () => groups.flatMap(([loss, trials]) => lines(loss, trials, metric, axis, onlyBest)),
+    title: `${metric} against ${AXES[axis]}${race.end ? "" : ", so far"}`,
+    reading: "Measured on validation data while it trains. A thick line is the best setting of its loss, the thin ones are the others it was tried with.",
+    traces: () => groups.flatMap(([loss, trials]) => lines(loss, trials, metric, axis, onlyBest, every)),
     layout: (isNarrow) => ({
       xaxis: isLog ? logAxis(TITLES[axis], points.map((point) => point[axis]), isNarrow) : linearAxis(TITLES[axis]),
       yaxis: upright(metric, points),
@@ -62,7 +64,7 @@ function upright(metric, points) {
   return { title: { text: `${metric}, lower is better` }, range: [most + 0.05 * (most - least), least - 0.05 * (most - least)].reverse() };
 }
 
-function lines(loss, [best, ...others], metric, axis, onlyBest) {
+function lines(loss, [best, ...others], metric, axis, onlyBest, every) {
   const { colour, symbol } = styleOf(loss);
   const after = axis === "seconds" ? "%{x:.3g} s" : "%{x:,} examples";
   const common = { legendgroup: loss, name: loss, connectgaps: false, hovertemplate: `${metric} %{y:.4f} after ${after}` };
@@ -78,10 +80,12 @@ function lines(loss, [best, ...others], metric, axis, onlyBest) {
   const x = [];
   const y = [];
   for (const trial of others) {
-    for (const point of trial.points) {
+    const last = trial.points.length - 1;
+    trial.points.forEach((point, n) => {
+      if ((last - n) % every) return;
       x.push(point[axis]);
       y.push(point.value);
-    }
+    });
     x.push(null); // a gap to the next trial
     y.push(null);
   }

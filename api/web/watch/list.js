@@ -11,7 +11,7 @@ const OPEN = ["queued", "running"];
 
 export async function show({ main, signal }) {
   const calibrations = list("/v1/calibrations", signal, {
-    columns: [["task"], ["stands"], ["metric"], ["budget", "n"], ["used", "n"], ["begun"], ["answer"]],
+    columns: [["task"], ["state"], ["metric"], ["budget", "n"], ["used", "n"], ["begun"], ["answer"]],
     cells: calibrationCells,
     none: ["No calibration yet. ", h("a", { href: "#/" }, "Describe a task"), " and give it a budget."],
     caption: "Calibrations, newest first",
@@ -94,7 +94,7 @@ function calibrationCells({ id, task, status, budget_seconds: budget, spent_seco
     h("td", { class: "n" }, words.duration(budget)),
     h("td", { class: "n" }, words.duration(spent)),
     h("td", null, words.time(at)),
-    h("td", null, answer ? h("a", { href: `#/recommendations/${encodeURIComponent(answer)}` }, "see the answer") : (error ?? "")),
+    h("td", null, answer ? h("a", { href: `#/recommendations/${encodeURIComponent(answer)}` }, "see the answer") : h("span", { class: "failure" }, error)),
   ];
 }
 

@@ -15,7 +15,7 @@ export function trialTable(metric, tuned) {
   let order = "newest";
   let race = null;
   const count = h("h2", null, "Trials");
-  const columns = [["loss"], ["settings"], ["is"], ["examples", "n"], ["best", "n"], ["training time", "n"], ["peak memory", "n"]];
+  const columns = [["loss"], ["state"], ["examples", "n"], ["best", "n"], ["training time", "n"], ["peak memory", "n"], ["settings"]];
   const table = h(
     "table",
     { class: "trials" },
@@ -67,14 +67,14 @@ function rowOf(trial, tuned) {
     "tr",
     null,
     h("th", { scope: "row" }, lossName(trial.loss, true)),
-    h("td", { class: "settings", title: words.settings(trial.settings) }, text + seed),
     h("td"),
     ...Array.from({ length: 4 }, () => h("td", { class: "n" })),
+    h("td", { class: "settings", title: words.settings(trial.settings) }, text + seed),
   );
 }
 
 function write(row, trial, end) {
-  const [, , state, examples, best, seconds, peak] = row.children;
+  const [, state, examples, best, seconds, peak] = row.children;
   put(state, stateOf(trial, end));
   state.className = trial.outcome && trial.outcome !== "completed" && trial.outcome !== "cancelled" ? "inconsistent" : "";
   state.title = trial.detail ?? "";

@@ -11,7 +11,8 @@ import { Race } from "./race.js";
 import { trialTable } from "./trials.js";
 
 const LOOK_SECONDS = 4;
-const REDRAW_MILLISECONDS = 250;
+const REDRAW_MILLISECONDS = 250; // at the most often; the more there is to draw, the rarer
+const REDRAW_MILLISECONDS_PER_TRIAL = 4;
 const PHASES = { reading: "reading the data", timing: "timing the steps of the losses", racing: "racing", ended: "" };
 const OPEN = ["queued", "running"];
 
@@ -115,7 +116,7 @@ class Watch {
       this.isDue = false;
       if (!this.signal.aborted) this.write();
     }, this.pauseMilliseconds ?? 0);
-    this.pauseMilliseconds = REDRAW_MILLISECONDS;
+    this.pauseMilliseconds = REDRAW_MILLISECONDS + REDRAW_MILLISECONDS_PER_TRIAL * this.race.trials.size;
   }
 
   /** A trial that an earlier calibration began: its curve begins there. */
@@ -152,7 +153,8 @@ class Watch {
     const { leader } = this.race;
     if (!leader) return h("p", { class: "note" }, "No loss has been measured yet.");
     const { metric } = this.calibration.task;
-    const sure = leader.p_best === null ? "" : `, the best with probability ${words.probability(leader.p_best)}`;
+    const pBest = this.race.end?.loss === leader.loss ? this.race.end.p_best : leader.p_best;
+    const sure = pBest === null ? "" : `, the best with probability ${words.probability(pBest)}`;
     return [
       h("p", { class: "figure" }, lossName(leader.loss, true)),
       h("p", null, leader.value === null ? "" : `forecast ${metric} ${words.metricValue(leader.value)}${sure}`),
@@ -183,7 +185,7 @@ class Watch {
     if (!probes.length) return;
     const n = (text) => ({ text, class: "n" });
     const rows = probes.map(({ loss, outcome, step_seconds: step, peak_bytes: peak }) => [
-      h("span", null, lossName(loss, true)),
+      lossName(loss, true),
       n(step === null ? outcome.replaceAll("_", " ") : words.duration(step)),
       n(peak === null ? "-" : words.size(peak)),
     ]);
