@@ -61,6 +61,7 @@ bench: $(VENV)/dev.stamp  ## Time losses and reading, train every setting to the
 	$(BIN)/python -m benchmarks.metrics --json artifacts/metrics.json
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.service --json artifacts/service.json
+	$(BIN)/python -m benchmarks.workers --json artifacts/workers.json
 	$(BIN)/python -m benchmarks.page --json artifacts/page.json
 	$(BIN)/python -P -c 'from pathlib import Path; from profiler.samples import fetch; fetch("ml-100k", Path("artifacts"))'
 	$(BIN)/python -m benchmarks.ground_truth --work artifacts/ground-truth \

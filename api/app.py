@@ -23,7 +23,7 @@ from advisor.catalogue import known_losses
 from advisor.errors import AdvisorError
 from api import auth, problems
 from api.events import EventHub
-from api.jobs import Engine, running_engine, taken_slot, upgrade_engine
+from api.jobs import Engine, running_engine, upgrade_engine
 from api.logs import logging_config
 from api.metrics import Metrics
 from api.middleware.stack import needs_key, stack
@@ -48,6 +48,7 @@ from api.routes import (
 from api.routes import metrics as metrics_page
 from api.routes.context import permitted
 from api.settings import Settings
+from api.slot import taken_slot
 from api.stories import once
 from api.stories import uploads as uploads_story
 from api.stories.service import Service

@@ -7,9 +7,8 @@ and a fence for a frozen one that comes back.
 """
 
 import asyncio
-import fcntl
-import hashlib
 import logging
+import math
 import multiprocessing
 import os
 import socket
@@ -17,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,14 +26,16 @@ from advisor.calibration import Calibration
 from advisor.errors import AdvisorError, NotFoundError, TaskInvalidError
 from api.logs import about
 from api.settings import Settings
-from api.stories import calibrate
+from api.slot import crew_of, taken_slot, worker_id
+from api.stories import calibrate, helping
 from api.stories.service import COMMAND_LINE_TAG, EXTERNAL_TAG, Service
-from profiler.isolation import start_server
+from profiler.isolation import start_server, wait_for_server
 from store.database import parse_url
 
 # Work that is pending under another version is never taken up again: see docs of DBOS.
 APPLICATION_VERSION = "calibrations-1"
 POLL_SECONDS = 0.2
+NEXT_LEG_WITHIN_SECONDS = 2.0
 BEATS_TO_DEATH = 10
 RECONCILE_SECONDS = 30.0
 RETRY_SECONDS = 2.0
@@ -49,10 +51,6 @@ class EngineNotReadyError(AdvisorError):
     """The engine is not running."""
 
 
-class SlotTakenError(AdvisorError):
-    """Another process serves this device slot; give this one another ADVISOR_DEVICE_SLOT."""
-
-
 class Engine:
     """The durable engine of this process; there can be one at a time, since DBOS is a singleton.
 
@@ -61,17 +59,20 @@ class Engine:
 
     def __init__(self, settings: Settings, service: Service, *, runs: bool) -> None:
         self._settings, self._service, self._runs = settings, service, runs
-        self.id = _worker_id(settings) if runs else f"{socket.gethostname()}-queues-{os.getpid()}"
+        self.id = worker_id(settings) if runs else f"{socket.gethostname()}-queues-{os.getpid()}"
         self._stopping = threading.Event()
         self._beaten_at = _uptime_seconds()
         self._n_absences = 0
         self._current: str | None = None
         self._threads: list[threading.Thread] = []
         self._slot: TextIO | None = None
+        self._crew: helping.Crew | None = None
 
     def start(self) -> None:
         """Take the slot, launch, and take up what this process or a dead one left; blocks."""
         self._slot = taken_slot(self._settings) if self._runs else None
+        if self._runs and not self._settings.is_sqlite:  # whose only worker is the server
+            self._crew = crew_of(self._settings, self._service.workspace.device.id)
         if self._runs:
             self._beat()
         DBOS(config=self._config())
@@ -80,6 +81,8 @@ class Engine:
         DBOS.launch()
         self._register(self._settings.tag)
         self._begin(self._keep_alive, "heartbeat")
+        if self._crew is not None:
+            self._begin(partial(self._help, self._crew), "helper")
         if self._runs:
             start_server()  # torch is loaded before the first leg, on nobody's budget
 
@@ -210,7 +213,10 @@ class Engine:
             while True:
                 try:
                     check()
-                    return calibrate.run(self._service, calibration_id, check=check).status
+                    ended = calibrate.run(
+                        self._service, calibration_id, check=check, crew=self._crew
+                    )
+                    return ended.status
                 except NotFoundError as error:
                     return str(error)
                 except calibrate.CalibrationInterruptedError as error:
@@ -229,6 +235,29 @@ class Engine:
     @property
     def _absent_seconds(self) -> float:
         return self._settings.dead_after_seconds / 2
+
+    # Helping -----------------------------------------------------------------------------------
+
+    def _help(self, crew: helping.Crew) -> None:
+        """Train legs of others while nothing of our own runs, which goes before them."""
+        helped_at = -math.inf
+        wait_for_server()  # or the first leg would take longer than others
+
+        def is_needed() -> bool:
+            return self._stopping.is_set() or self._current is not None
+
+        while not self._stopping.is_set():
+            try:
+                # What an earlier process of this slot had taken, or this one before an outage.
+                self._service.store.offers.give_back(self.id)
+                while not self._stopping.is_set():
+                    if not is_needed() and helping.help_once(self._service, crew, is_needed):
+                        helped_at = time.monotonic()
+                    is_soon = time.monotonic() - helped_at < NEXT_LEG_WITHIN_SECONDS
+                    self._stopping.wait(POLL_SECONDS / 10 if is_soon else POLL_SECONDS)
+            except Exception as error:  # an outage of the database
+                _log.warning("no help for others: %s", error)
+                self._stopping.wait(RETRY_SECONDS)
 
     # Heartbeat ---------------------------------------------------------------------------------
 
@@ -255,6 +284,7 @@ class Engine:
                 self._settings.tag,
                 self._current,
                 self._settings.device_slot,
+                self._crew.name if self._crew else None,
             )
         else:
             self._service.store.ping()
@@ -276,8 +306,8 @@ class Engine:
             _log.warning("taking over from %s", ", ".join(sorted(lost)))
             # Private, but the only way without the vendor's own service; the tests hold it.
             DBOS._recover_pending_workflows(sorted(lost))  # pyright: ignore[reportPrivateUsage]
-        for worker_id in dead:
-            workers.forget(worker_id)
+        for id_ in dead:
+            workers.forget(id_)
 
     def _reconcile(self) -> None:
         """No calibration without a workflow, none that waits for a workflow that is gone."""
@@ -327,12 +357,6 @@ def upgrade_engine(settings: Settings) -> None:
     DBOS.migrate(engine_url(settings), schema="dbos")
 
 
-def _worker_id(settings: Settings) -> str:
-    """The same after every restart, and no other process has it: see `taken_slot`."""
-    folder = hashlib.sha256(str(settings.data_dir).encode()).hexdigest()[:6]
-    return f"{socket.gethostname()}-{settings.device_slot}-{folder}"
-
-
 def _uptime_seconds() -> float:
     """A clock that goes on while the machine sleeps, as the database's does."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -351,22 +375,3 @@ def _lease_of(calibration_id: str) -> tuple[str | None, int | None]:
     """What changes when another execution, here or elsewhere, takes a workflow over."""
     workflow = DBOS.get_workflow_status(calibration_id)
     return (workflow.executor_id, workflow.recovery_attempts) if workflow else (None, None)
-
-
-def taken_slot(settings: Settings) -> TextIO:
-    """Hold the slot until this process ends: two with one id would steal each other's work.
-
-    Raises SlotTakenError.
-    """
-    folder = settings.data_dir / "workers"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / f"{settings.device_slot}.lock", "w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise SlotTakenError(
-            f"another process serves the device slot {settings.device_slot!r} of "
-            f"{settings.data_dir}; give this one another ADVISOR_DEVICE_SLOT"
-        ) from None
-    return lock

@@ -23,6 +23,7 @@ from advisor.task import Task
 from profiler.diagnose_in_child import diagnose_leaders
 from profiler.isolation import ChildFailedError, start_server
 from profiler.leg_in_child import run_leg_in_child
+from profiler.legs_at_once import race_legs
 from profiler.prepare import prepare_within
 from profiler.probe import probe
 from profiler.workspace import Workspace
@@ -35,7 +36,7 @@ _DIAGNOSIS_SHARE, _DIAGNOSIS_SECONDS = 0.02, 2.0
 _READ_AGAIN_SECONDS = 30.0
 # Without its data a cancelled calibration has no answer: small data is read to the end.
 _CANCELLED_READ_SECONDS = 2.0
-RunLeg = Callable[[Prepared, Leg, Workspace, float, Callable[[], bool]], LegReport]
+RunLeg = Callable[[Prepared, Leg, Workspace, float, Callable[[], bool]], LegReport | None]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def calibrate(
     bank: Bank | None = None,
     spent_seconds: float = 0.0,
     should_stop: Callable[[], bool] = lambda: False,
+    n_at_once: Callable[[], int] = lambda: 1,
     seed: int = 0,
 ) -> Calibrated:
     """Race the task's candidates for `budget_seconds` of wall-clock and answer.
@@ -66,8 +68,9 @@ def calibrate(
     `told` and `probed` are what is known of this task and device already and is not paid again;
     `profiles` are those of other tasks, `bank` what is known besides them, by default what comes
     with the program; `spent_seconds` is what this calibration used before it
-    was interrupted. When `should_stop` turns true it answers with what it knows. `seed` is that of
-    the first trial of every candidate.
+    was interrupted. When `should_stop` turns true it answers with what it knows. So many legs as
+    `n_at_once` says are trained side by side, each by a `run_leg` in a thread of its own, which
+    returns None where nothing came of it. `seed` is that of the first trial of every candidate.
     Raises DataInvalidError, UnknownLossError and TaskInvalidError before anything is trained, the
     last also where the data alone takes the budget or is not read when it shall stop.
     """
@@ -108,11 +111,11 @@ def calibrate(
     )
     for report in told:
         race.tell(report)
-    while not should_stop() and (leg := race.ask(race_seconds_left())):
+
+    def say_started(leg: Leg) -> None:
         on_event(LegStarted(leg=leg, why=race.why, seconds_left=seconds_left()))
-        deadline = time.monotonic() + race_seconds_left()
-        report = run_leg(prepared, leg, workspace, deadline, should_stop)
-        race.tell(report)
+
+    def say_ended(report: LegReport) -> None:
         leader, value = race.leader()
         on_event(
             LegEnded(
@@ -123,6 +126,16 @@ def calibrate(
                 seconds_left=seconds_left(),
             )
         )
+
+    race_legs(
+        race,
+        race_seconds_left,
+        lambda leg, *limits: run_leg(prepared, leg, workspace, *limits),
+        n_at_once=n_at_once,
+        should_stop=should_stop,
+        on_start=say_started,
+        on_end=say_ended,
+    )
     workspace.delete_states(prepared.task_fingerprint, race.dropped())
     recommendation = recommend(
         task,

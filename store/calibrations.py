@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from store.events import events_after, say_ended, say_leader, say_prepared, say_
 from store.legs import first_of_each, lease_leg, leg_reports, measure_leg, tell_leg, told_query
 from store.page import Page, checked_limit, is_behind, page_of
 from store.probes import add_probe, latest_probes
-from store.tables import LOCAL, CalibrationRow, TrialRow
+from store.tables import LOCAL, CalibrationRow, OfferRow, TrialRow
 from store.trials import find_trial, to_trial_record, trial_measurements, trial_query
 
 _OPEN = ("queued", "running")
@@ -85,10 +85,14 @@ class CalibrationRepository:
             return to_calibration(find_calibration(session, id, tenant))
 
     def start(self, id: str) -> Calibration:
-        """Queued becomes running; one that already runs, or has ended, stays as it is."""
-        with self._locked(id) as (_, row):
+        """Queued becomes running; one that already runs, or has ended, stays as it is.
+
+        What it had offered to other workers is withdrawn: who ran it before waits no longer.
+        """
+        with self._locked(id) as (session, row):
             if row.status == "queued":
                 row.status, row.started_at = "running", now()
+            _withdraw_offers(session, row)
             return to_calibration(row)
 
     def prepared(self, id: str, task_fingerprint: str, device_id: str) -> None:
@@ -111,6 +115,7 @@ class CalibrationRepository:
                 row.recommendation_id, row.error = recommendation_id, error
                 trials = update(TrialRow).where(TrialRow.calibration_id == id)
                 session.execute(trials.values(status="ended"))
+                _withdraw_offers(session, row)
                 say_ended(session, row)
             session.flush()
             session.refresh(row)  # the text as it is stored
@@ -268,6 +273,10 @@ def find_calibration(
     if row is None:
         raise NotFoundError(f"no calibration {id!r}")
     return row
+
+
+def _withdraw_offers(session: Session, calibration: CalibrationRow) -> None:
+    session.execute(delete(OfferRow).where(OfferRow.calibration_id == calibration.id))
 
 
 def _check_open(session: Session, tenant: str, n_open_max: int) -> None:

@@ -8,6 +8,7 @@ from store.calibrations import CalibrationRepository
 from store.database import Database, create_engine, parse_url
 from store.evidence import EvidenceRepository
 from store.leases import LeaseRepository
+from store.offers import OfferRepository
 from store.outcomes import OutcomeRepository
 from store.recommendations import RecommendationRepository
 from store.schema import check, upgrade
@@ -30,6 +31,7 @@ class Store:
         self.evidence = EvidenceRepository(database)
         self.calibrations = CalibrationRepository(database)
         self.leases = LeaseRepository(database)
+        self.offers = OfferRepository(database)
         self.recommendations = RecommendationRepository(database)
         self.outcomes = OutcomeRepository(database)
         self.tasks = TaskRepository(database)

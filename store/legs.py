@@ -130,6 +130,17 @@ def leg_reports(session: Session, query: Select[LegRow, TrialRow]) -> list[LegRe
     return [_report(row, trial, points[row.id]) for row, trial in found]
 
 
+def told_report(session: Session, calibration_id: str, leg: Leg) -> LegReport | None:
+    """What this calibration was told of a leg; None if nothing, or that it was cancelled."""
+    query = all_told().where(
+        TrialRow.calibration_id == calibration_id,
+        TrialRow.key == leg.trial.id,
+        LegRow.from_examples == leg.from_examples,
+        LegRow.until_examples == leg.until_examples,
+    )
+    return next(iter(leg_reports(session, query)), None)
+
+
 def first_of_each(reports: Sequence[LegReport]) -> list[LegReport]:
     """The reports without later ones of the same leg: two calibrations may have raced for it."""
     return list({report.leg.id: report for report in reversed(reports)}.values())[::-1]

@@ -190,6 +190,23 @@ class LeaseRow(Row):
     is_lost: Mapped[bool] = mapped_column(default=False)
 
 
+class OfferRow(Row):
+    """A leg that a calibration's worker offers to idle ones of its crew; gone when it is over."""
+
+    __tablename__ = "offers"
+
+    id: Mapped[str] = id_column()
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    calibration_id: Mapped[str] = mapped_column(ForeignKey("calibrations.id"))
+    crew: Mapped[str]
+    prepared: Mapped[dict[str, Any]]
+    leg: Mapped[dict[str, Any]]
+    why: Mapped[str] = mapped_column(Words())
+    ends_at: Mapped[datetime]  # with the budget
+    worker: Mapped[str | None]  # who has taken it
+    leg_id: Mapped[str | None] = mapped_column(ForeignKey("legs.id"))
+
+
 class MeasurementRow(Row):
     """One point of a told leg; `seconds` count from the start of the leg."""
 
@@ -352,13 +369,17 @@ class AnswerRow(Row):
 
 
 class WorkerRow(Row):
-    """A live worker; `seen_at` is set by the database's clock."""
+    """A live worker; `seen_at` is set by the database's clock.
+
+    Workers of one crew may train each other's legs; one without a crew trains its own.
+    """
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-2)
     device: Mapped[str | None]
     tag: Mapped[str]
+    crew: Mapped[str | None]
     device_slot: Mapped[str | None]
     current: Mapped[str | None] = mapped_column(Words())
     started_at: Mapped[datetime]

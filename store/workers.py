@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from advisor.value import Value
 from store.columns import DatabaseNow
 from store.database import Database, insert_or_update
-from store.tables import LOCAL, CalibrationRow, LegRow, TrialRow, WorkerRow
+from store.tables import LOCAL, CalibrationRow, LegRow, OfferRow, TrialRow, WorkerRow
 
 
 class Worker(Value):
@@ -44,7 +44,9 @@ class WorkerState(Value):
     seen_at: AwareDatetime
     silent_seconds: float = Field(description="since its last heartbeat")
     is_busy: bool
-    calibration_id: str | None = Field(description="what it runs, if that is of this tenant")
+    calibration_id: str | None = Field(
+        description="what it runs, or trains legs of, if that is of this tenant"
+    )
     leg: CurrentLeg | None = None
 
 
@@ -61,8 +63,9 @@ class WorkerRepository:
         tag: str,
         current: str | None = None,
         device_slot: str | None = None,
+        crew: str | None = None,
     ) -> None:
-        """Say that this worker is alive, and which calibration it runs."""
+        """Say that this worker is alive, which calibration it runs, and whom it may help."""
         values = {
             "id": worker_id,
             "tenant": LOCAL,
@@ -70,10 +73,11 @@ class WorkerRepository:
             "tag": tag,
             "current": current,
             "device_slot": device_slot,
+            "crew": crew,
             "started_at": DatabaseNow(),
             "seen_at": DatabaseNow(),
         }
-        changed = ("device", "tag", "current", "device_slot", "seen_at")
+        changed = ("device", "tag", "current", "device_slot", "crew", "seen_at")
         with self._database.write() as session:
             insert_or_update(session, WorkerRow, values, ("id",), changed)
 
@@ -83,6 +87,25 @@ class WorkerRepository:
             moment = session.scalars(select(DatabaseNow())).one()
             lost = WorkerRow.seen_at < moment - timedelta(seconds=after_seconds)
             return list(session.scalars(select(WorkerRow.id).where(lost).order_by(WorkerRow.id)))
+
+    def n_idle(self, crew: str, calibration_id: str, but: str, dead_after_seconds: float) -> int:
+        """How many workers of a crew, but for one, live and could train legs of a calibration.
+
+        They run none themselves, and train for no other.
+        """
+        elsewhere = select(OfferRow.worker).where(
+            OfferRow.worker.is_not(None), OfferRow.calibration_id != calibration_id
+        )
+        with self._database.read() as session:
+            moment = session.scalars(select(DatabaseNow())).one()
+            idle = select(func.count()).where(
+                WorkerRow.crew == crew,
+                WorkerRow.id != but,
+                WorkerRow.seen_at >= moment - timedelta(seconds=dead_after_seconds),
+                WorkerRow.current.is_(None),
+                WorkerRow.id.not_in(elsewhere),
+            )
+            return session.scalars(idle).one()
 
     def forget(self, worker_id: str) -> None:
         """Remove a worker; harmless if it is not there."""
@@ -94,11 +117,21 @@ class WorkerRepository:
         with self._database.read() as session:
             moment = session.scalars(select(DatabaseNow())).one()
             rows = session.scalars(select(WorkerRow).order_by(WorkerRow.id)).all()
+            taken = select(OfferRow).where(OfferRow.worker.is_not(None))
+            helped = {offer.worker: offer for offer in session.scalars(taken)}
+            current = {
+                row.id: helped[row.id].calibration_id if row.id in helped else row.current
+                for row in rows
+            }
             own = select(CalibrationRow.id).where(
-                CalibrationRow.tenant == tenant,
-                CalibrationRow.id.in_([row.current for row in rows if row.current]),
+                CalibrationRow.tenant == tenant, CalibrationRow.id.in_({*current.values()})
             )
-            legs = {id_: _current_leg(session, id_) for id_ in session.scalars(own)}
+            seen = {*session.scalars(own)}
+            legs = {
+                id_: _leg(session, calibration_id, helped.get(id_))
+                for id_, calibration_id in current.items()
+                if calibration_id in seen
+            }
         return tuple(
             WorkerState(
                 id=row.id,
@@ -108,9 +141,9 @@ class WorkerRepository:
                 started_at=row.started_at,
                 seen_at=row.seen_at,
                 silent_seconds=max(0.0, (moment - row.seen_at).total_seconds()),
-                is_busy=row.current is not None,
-                calibration_id=row.current if row.current in legs else None,
-                leg=legs.get(row.current or ""),
+                is_busy=current[row.id] is not None,
+                calibration_id=current[row.id] if row.id in legs else None,
+                leg=legs.get(row.id),
             )
             for row in rows
         )
@@ -126,14 +159,19 @@ class WorkerRepository:
             ]
 
 
-def _current_leg(session: Session, calibration_id: str) -> CurrentLeg | None:
-    """The leg that was leased last and is not told yet."""
+def _leg(session: Session, calibration_id: str, taken: OfferRow | None) -> CurrentLeg | None:
+    """The leg that was taken, else the one leased last of those that no other worker trains."""
     query = (
         select(LegRow, TrialRow)
         .join(TrialRow, TrialRow.id == LegRow.trial_id)
         .where(TrialRow.calibration_id == calibration_id, LegRow.status == "leased")
         .order_by(LegRow.leased_at.desc())
     )
+    if taken is not None:
+        query = query.where(LegRow.id == taken.leg_id)
+    else:
+        others = select(OfferRow.leg_id).where(OfferRow.leg_id.is_not(None))
+        query = query.where(LegRow.id.not_in(others))
     found = session.execute(query.limit(1)).first()
     if found is None:
         return None

@@ -29,9 +29,9 @@ from advisor.shipped import shipped_bank
 from advisor.task import Task
 from advisor.told_cost import told_costs
 from api.stories.answer import answer_of
+from api.stories.legs import ATTEMPTS_MAX
 from api.stories.read import check_budget, check_words
 from api.stories.recommend import known_profiles
-from api.stories.running import ATTEMPTS_MAX
 from api.stories.service import EXTERNAL_TAG, LOCAL, Service
 from api.stories.told_leg import cut, new_points, report_of
 from store.leases import Held, HeldLease

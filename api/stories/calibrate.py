@@ -11,6 +11,7 @@ from advisor.calibration import Calibration, Event
 from advisor.errors import AdvisorError
 from advisor.task import Task
 from api.stories import ask_tell
+from api.stories.helping import Crew
 from api.stories.read import check_budget, check_task
 from api.stories.recommend import recommend_now
 from api.stories.running import CalibrationInterruptedError, Run
@@ -48,18 +49,20 @@ def run(
     *,
     on_event: Callable[[Event], None] = lambda event: None,
     check: Callable[[], None] = lambda: None,
+    crew: Crew | None = None,
 ) -> Calibration:
     """Run a calibration to its end, from wherever it stands, and return it as it ended.
 
     `check` is called many times a second and before every write; what it raises as
     CalibrationInterruptedError ends this run at once and leaves the calibration as it is, to be
-    run on later. Everything else that goes wrong ends the calibration as failed.
+    run on later. Everything else that goes wrong ends the calibration as failed. Idle workers of
+    the `crew` are asked for help.
     """
     calibration = service.store.calibrations.start(calibration_id)
     if calibration.status in _ENDED:
         return calibration
     try:
-        return Run(service, calibration, on_event, check).to_the_end()
+        return Run(service, calibration, on_event, check, crew).to_the_end()
     except CalibrationInterruptedError:
         raise
     except AdvisorError as error:

@@ -17,19 +17,17 @@ from advisor.calibration import (
     Probed,
 )
 from advisor.errors import AdvisorError
-from advisor.evidence import Candidate, Leg, LegReport, Measurement, Profile, StepCost, Trial
+from advisor.evidence import LegReport, Profile, StepCost
 from api.stories.answer import answer_of
+from api.stories.helping import Crew
+from api.stories.legs import Legs
 from api.stories.read import located
 from api.stories.recommend import known_costs, known_profiles
 from api.stories.service import Service
 from profiler.calibrate import Calibrated, calibrate
-from profiler.leg_in_child import run_leg_in_child
-from profiler.workspace import Workspace
 
 LOOK_SECONDS = 0.5
 """How often a running calibration charges its time and looks whether it shall stop."""
-ATTEMPTS_MAX = 5
-"""When so many workers died while they trained a leg, its trial is left alone."""
 OUTAGE_SECONDS_MAX = 300.0
 """A database that is away for longer ends the calibration."""
 
@@ -58,20 +56,19 @@ class Run:
         calibration: Calibration,
         on_event: Callable[[Event], None],
         check: Callable[[], None],
+        crew: Crew | None = None,
     ) -> None:
         self._service, self._calibration = service, calibration
         self._id, self._tenant = calibration.id, calibration.tenant
         self._repository = service.store.calibrations
         self._on_event, self._check = on_event, check
         self._known = _Known()
-        self._told: dict[str, LegReport] = {}
-        self._left_alone: list[Trial] = []
         self._shall_stop = calibration.cancel_requested
         self._started_at = self._charged_at = self._looked_at = time.monotonic()
+        self._legs = Legs(service, calibration, crew, self._patiently)
 
     def to_the_end(self) -> Calibration:
         """Calibrate, store what was learnt and the answer; returns the calibration as it ended."""
-        self._left_alone = self._patiently(self._killers)
         calibrated = self._calibrate()
         profile_ids = self._save_profiles(calibrated.profiles)
         price = self._service.price(self._service.workspace.device)
@@ -91,7 +88,8 @@ class Run:
                 self._calibration.budget_seconds,
                 workspace=here.workspace,
                 on_event=self._keep,
-                run_leg=self._run_leg,
+                run_leg=self._legs.train,
+                n_at_once=self._legs.n_at_once,
                 told=self._known.told,
                 probed=self._known.probed,
                 profiles=self._known.profiles,
@@ -129,42 +127,12 @@ class Run:
         elif isinstance(event, Probed):
             self._patiently(lambda: self._repository.save_probe(self._id, event.cost))
         elif isinstance(event, LegStarted):
-            told = self._patiently(lambda: self._repository.lease(self._id, event.leg, event.why))
-            if told is not None:
-                self._told[event.leg.id] = told
+            self._legs.begin(event.leg, event.why)
         elif isinstance(event, LegEnded):
             told = (event.report, event.leader, event.leader_value, event.leader_p_best)
             self._patiently(lambda: self._repository.tell(self._id, *told))
             self._charge()
         self._on_event(event)
-
-    def _run_leg(
-        self,
-        prepared: Prepared,
-        leg: Leg,
-        workspace: Workspace,
-        deadline: float,
-        should_stop: Callable[[], bool],
-    ) -> LegReport:
-        if leg.id in self._told:
-            return self._told[leg.id]
-        if leg.trial in self._left_alone:
-            detail = f"{ATTEMPTS_MAX} workers died while they trained it"
-            return LegReport(leg=leg, outcome="failed", examples=leg.from_examples, detail=detail)
-
-        def say(point: Measurement) -> None:
-            self._patiently(lambda: self._repository.measured(self._id, leg, point))
-
-        return run_leg_in_child(prepared, leg, workspace, deadline, should_stop, say)
-
-    def _killers(self) -> list[Trial]:
-        """The trials with a leg that was begun too often and never told."""
-        page = self._repository.trials(self._tenant, self._id, limit=1000)
-        return [
-            Trial(candidate=Candidate(loss=trial.loss, settings=trial.settings), seed=trial.seed)
-            for trial in page.items
-            if trial.attempts - trial.legs_told >= ATTEMPTS_MAX
-        ]
 
     def _should_stop(self) -> bool:
         self._check()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from api.settings import Settings
 from tests.api.in_process import Client, in_process
@@ -15,6 +16,14 @@ from tests.databases import BACKENDS, postgresql_database, sqlite_url
 def own_site(database_url: str, tmp_path: Path) -> Iterator[Site]:
     """A fresh data folder and database, once of each kind; no server runs yet."""
     with site(database_url, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def shared_site(postgresql: sa.URL, tmp_path: Path) -> Iterator[Site]:
+    """A site on PostgreSQL, with a server that only queues: for workers."""
+    with postgresql_database(postgresql) as url, site(url, tmp_path) as found:
+        found.serve(ADVISOR_RUNS_CALIBRATIONS="false", ADVISOR_DEAD_AFTER_SECONDS="4")
         yield found
 
 

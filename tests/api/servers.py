@@ -118,6 +118,10 @@ class Site:
         """A worker, perhaps still starting."""
         return self._start(_WORK, "worker", settings)
 
+    def worker(self, slot: str, tag: str = "cpu") -> Program:
+        """A worker of this slot, taken as dead after 4 s of silence, perhaps still starting."""
+        return self.work(ADVISOR_DEVICE_SLOT=slot, ADVISOR_TAG=tag, ADVISOR_DEAD_AFTER_SECONDS="4")
+
     def upgrade(self) -> None:
         """What `db upgrade` does."""
         from api.app import upgrade_database
@@ -182,6 +186,12 @@ class Site:
         with self._engine.connect() as connection:
             rows = connection.execute(sa.text("SELECT * FROM legs")).mappings()
             return {row["id"]: dict(row) for row in rows}
+
+    def offers(self) -> list[dict[str, Any]]:
+        """The legs that are offered to idle workers, or trained by them now."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT * FROM offers")).mappings()
+            return [dict(row) for row in rows]
 
     def legs_of(self, trial_id: str) -> list[dict[str, Any]]:
         return [leg for leg in self.legs().values() if leg["trial_id"] == trial_id]

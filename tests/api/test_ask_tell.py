@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from advisor.ask_tell import Lease
 from api.settings import Settings
-from api.stories.running import ATTEMPTS_MAX
+from api.stories.legs import ATTEMPTS_MAX
 from store.database import Database
 from store.tables import LeaseRow
 from tests.advisor.worlds import STATISTICS, STEP_SECONDS

@@ -11,8 +11,8 @@ from advisor.errors import DataInvalidError, TaskInvalidError
 from advisor.task import DataSource, Task
 from api.stories import calibrate
 from api.stories.calibrate import CalibrationInterruptedError
+from api.stories.legs import ATTEMPTS_MAX
 from api.stories.recommend import recommend_now
-from api.stories.running import ATTEMPTS_MAX
 from api.stories.service import LOCAL, Service
 from profiler.device import this_device
 from profiler.isolation import wait_for_server

@@ -1,8 +1,6 @@
 """Several processes on one PostgreSQL: the server queues, workers run, dead ones are rescued."""
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,33 +9,19 @@ import sqlalchemy as sa
 from api.app import impatient_url
 from api.settings import Settings
 from tests.api.in_process import Client
-from tests.api.servers import Program, Site, eventually, site
-from tests.databases import postgresql_database
+from tests.api.servers import Site, eventually
 from tests.store.examples import LAPTOP, a_leg, a_report, prepared_calibration
 
 pytestmark = pytest.mark.slow
-QUEUES_ONLY = {"ADVISOR_RUNS_CALIBRATIONS": "false", "ADVISOR_DEAD_AFTER_SECONDS": "4"}
-
-
-@pytest.fixture
-def shared_site(postgresql: sa.URL, tmp_path: Path) -> Iterator[Site]:
-    """A site on PostgreSQL, with a server that only queues."""
-    with postgresql_database(postgresql) as url, site(url, tmp_path) as found:
-        found.serve(**QUEUES_ONLY)
-        yield found
-
-
-def _worker(site: Site, slot: str, tag: str = "cpu") -> Program:
-    return site.work(ADVISOR_DEVICE_SLOT=slot, ADVISOR_TAG=tag, ADVISOR_DEAD_AFTER_SECONDS="4")
 
 
 def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> None:
-    first = _worker(shared_site, "cpu0")
+    first = shared_site.worker("cpu0")
     calibration_id = shared_site.calibrate()
     shared_site.told(calibration_id, at_least=3)
     first.kill()
     told_before = {i: leg for i, leg in shared_site.legs().items() if leg["status"] == "told"}
-    second = _worker(shared_site, "cpu1")
+    second = shared_site.worker("cpu1")
     ended = shared_site.ended(calibration_id)
     assert ended["status"] == "succeeded", ended
     legs = shared_site.legs()
@@ -47,11 +31,11 @@ def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> 
 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) -> None:
-    first = _worker(shared_site, "cpu0")
+    first = shared_site.worker("cpu0")
     calibration_id = shared_site.calibrate()
     shared_site.told(calibration_id, at_least=3)
     first.process.send_signal(signal.SIGSTOP)
-    second = _worker(shared_site, "cpu1")
+    second = shared_site.worker("cpu1")
     n_told = len(shared_site.legs())
     eventually(lambda: len(shared_site.legs()) > n_told + 2)
     first.process.send_signal(signal.SIGCONT)
@@ -79,7 +63,7 @@ def test_a_frozen_process_holds_no_lock_for_long(shared_site: Site) -> None:
 
 
 def test_a_calibration_waits_for_a_worker_with_its_tag(shared_site: Site) -> None:
-    _worker(shared_site, "cpu0", tag="cpu")
+    shared_site.worker("cpu0", tag="cpu")
     body = {
         "task": shared_site.task(losses={"include": ["bpr"]}),
         "budget_seconds": 3,
@@ -89,21 +73,21 @@ def test_a_calibration_waits_for_a_worker_with_its_tag(shared_site: Site) -> Non
     other = shared_site.calibrate(3, losses={"include": ["bpr"]})
     assert shared_site.ended(other)["status"] == "succeeded"
     assert shared_site.calibration(waiting["id"])["status"] == "queued"
-    _worker(shared_site, "gpu0", tag="h100")
+    shared_site.worker("gpu0", tag="h100")
     assert shared_site.ended(waiting["id"])["status"] == "succeeded"
 
 
 def test_a_slot_is_served_by_one_process_only(shared_site: Site) -> None:
-    first = _worker(shared_site, "cpu0")
+    first = shared_site.worker("cpu0")
     eventually(lambda: (shared_site.data_dir / "workers" / "cpu0.lock").exists())
-    second = _worker(shared_site, "cpu0")
+    second = shared_site.worker("cpu0")
     assert second.process.wait(timeout=60) != 0
     assert "another process serves the device slot 'cpu0'" in second.log.read_text()
     assert first.process.poll() is None
 
 
 def test_a_database_that_drops_all_connections_is_waited_for(shared_site: Site) -> None:
-    _worker(shared_site, "cpu0")
+    shared_site.worker("cpu0")
     calibration_id = shared_site.calibrate()
     for n_told in (2, 5):
         shared_site.told(calibration_id, at_least=n_told)
