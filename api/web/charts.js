@@ -11,12 +11,12 @@
 
 import { fill, freshId, h, table } from "./dom.js";
 import { inTurn } from "./frames.js";
+import { legend } from "./legend.js";
 import { plotly } from "./plotly.js";
 
 const NARROW_PIXELS = 640;
-const HEIGHT = 460;
-const HEIGHT_NARROW = 340; // and a line for each name in the legend
-const LEGEND_LINE = 28;
+const HEIGHT = 420;
+const HEIGHT_NARROW = 340;
 const NARROW_TICKS = 5;
 const NEAR = "300px";
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -31,6 +31,7 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
   const reading = h("p", { class: "note" });
   const plot = h("div", { class: "chart", role: "img", "aria-labelledby": name });
   const frame = h("div", { class: "frame" }, plot);
+  const names = legend(() => inTurn(draw));
   const numbers = h("div", {
     class: "scroll",
     tabindex: "0",
@@ -49,6 +50,7 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
     h("div", { class: "title" }, heading, controls),
     reading,
     frame,
+    names.element,
     details,
   );
   let figure = null;
@@ -67,9 +69,11 @@ export function chart({ title, level = 2, controls = [], onDrawn }) {
     try {
       const library = await plotly();
       const isNarrow = width < NARROW_PIXELS;
-      const traces = figure.traces(isNarrow).map(plain);
-      const layout = themed(figure.layout(isNarrow), traces, plot, width);
-      await library.react(plot, traces, layout, { displayModeBar: false });
+      const traces = figure.traces(isNarrow);
+      const layout = figure.layout(isNarrow);
+      names.update(layout.showlegend ? traces : []);
+      const shown = traces.filter((trace) => !names.hides(trace)).map(plain);
+      await library.react(plot, shown, themed(layout, plot, width), { displayModeBar: false });
       hasDrawn = true;
       onDrawn?.(plot);
     } catch (error) {
@@ -178,7 +182,7 @@ function escaped(value) {
     : value;
 }
 
-function themed(layout, traces, plot, width) {
+function themed(layout, plot, width) {
   const style = getComputedStyle(plot);
   const colour = (name) => style.getPropertyValue(name).trim();
   const line = colour("--line");
@@ -191,24 +195,14 @@ function themed(layout, traces, plot, width) {
     ticklabeloverflow: "allow", // else every label is measured at every drawing
   };
   const isNarrow = width < NARROW_PIXELS;
-  const nNamed = layout.showlegend
-    ? traces.filter((trace) => trace.showlegend !== false).length
-    : 0;
   return {
-    height: isNarrow ? HEIGHT_NARROW + LEGEND_LINE * nNamed : HEIGHT,
+    height: isNarrow ? HEIGHT_NARROW : HEIGHT,
     margin: { l: 56, r: 24, t: 16, b: 48 },
     hovermode: "closest",
     dragmode: isNarrow ? false : "zoom", // a finger scrolls the page
     ...layout,
     width,
-    legend: {
-      orientation: "h",
-      yref: "container",
-      y: 0,
-      yanchor: "bottom",
-      maxheight: 0.9,
-      ...layout.legend,
-    },
+    showlegend: false,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: style.fontFamily, size: 13 },

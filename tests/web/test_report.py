@@ -85,7 +85,7 @@ def test_text_from_data_is_shown_as_text(report: _File, tmp_path: Path) -> None:
     evil = measured(task=task, warnings=(EVIL,), settings={"a": EVIL}, ranking=losses)
     page = _open(report, tmp_path, evil)
     expect(page.get_by_text(EVIL).first).to_be_visible()
-    expect(page.locator(".legendtext", has_text=EVIL).first).to_be_visible()
+    expect(page.locator(".legend button", has_text=EVIL).first).to_be_visible()
     expect(page.locator(".ytick", has_text=EVIL)).to_be_visible()
     assert page.locator("b, [style*=bold]").count() == 0
     assert yaml.safe_load(page.locator("pre").inner_text())["settings"] == {"a": EVIL}

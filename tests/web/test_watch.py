@@ -82,10 +82,25 @@ def test_the_curves_on_the_page_are_those_that_were_measured(walk: Walk, shop: S
         )
         expect(row.first).to_contain_text(f"{curve[-1]['value']:.4f}")
     expect(page.locator(".charted tbody tr")).to_have_count(n_points)
+    _hidden_by_the_keyboard_and_shown_again(page)
     page.get_by_text("best first", exact=True).click()
     values = [float(text) for text in page.locator(".trials td:nth-child(4)").all_inner_texts()]
     assert values == sorted(values, reverse=True)
     walk.inspect("watch-ended")
+
+
+def _hidden_by_the_keyboard_and_shown_again(page: Page) -> None:
+    """A line, by its button in the legend."""
+    lines = page.locator(".chart .scatterlayer .trace")
+    expect(lines).to_have_count(3)
+    button = page.locator(".legend").get_by_role("button", name="rg2")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(button).to_be_focused()
+    expect(lines).to_have_count(2)
+    page.keyboard.press("Enter")
+    expect(lines).to_have_count(3)
 
 
 def test_calibrations_and_answers_are_listed_and_lead_on(walk: Walk, shop: Shop) -> None:

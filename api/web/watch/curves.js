@@ -74,7 +74,7 @@ function lines(loss, [best, ...others], metric, axis, onlyBest, every) {
     y: best.points.map((point) => point.value),
     mode: "lines+markers",
     line: { color: colour, width: 2.5 },
-    marker: { color: colour, symbol, size: 7, maxdisplayed: 12 },
+    marker: { color: colour, symbol, size: 7, maxdisplayed: 8 },
   };
   if (onlyBest || !others.length) return [thick];
   const x = [];
