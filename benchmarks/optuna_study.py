@@ -4,9 +4,14 @@
 
 Every study has the same space, objective and sampler (TPE as it comes). Optuna's own pruners start
 from nothing. Ours begins with a recommendation, from theory, from the profiles of the other tasks,
-or from a calibration whose seconds count, and is pruned by the forecast. A training's values are
-read off the stored curve of the nearest setting, and its seconds are the probe's, with an
-evaluation at each checkpoint and the start of a trial.
+or from these and a calibration whose seconds count, and is pruned by the forecast. A training's
+values are read off the stored curve of the nearest setting, and its seconds are the probe's, with
+an evaluation at each checkpoint and the start of a trial.
+
+    python -m benchmarks.optuna_study --real study-work [--data FOLDER] [--seeds 3]
+
+trains instead, MovieLens 100K for two epochs, and counts all of a study's own seconds
+of CPU, the pruner's too. Studies that are done are kept in the folder and not run again.
 """
 
 import argparse
@@ -14,18 +19,20 @@ import json
 import math
 import statistics
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
 
 from advisor.automl.optuna import HorizonPruner, enqueue, suggest
+from advisor.automl.outlook import Outlook
+from advisor.automl.space import apart
 from advisor.calibration import Prepared
 from advisor.evidence import Candidate, Device, Profile
 from advisor.pace import START_SECONDS
+from advisor.prior import Bank
 from advisor.race import Race
 from advisor.recommend import recommend
 from advisor.recommendation import Recommendation
@@ -38,6 +45,7 @@ READ_SECONDS = 5.0  # of a calibration: its data
 PROBE_SECONDS = 0.5  # of each loss, before a calibration
 DEVICE = Device(id="replay", name="replay", kind="cpu", n_threads=2, memory_bytes=1, software={})
 Pruner = Callable[[], optuna.pruners.BasePruner]
+_BEGUN = tuple(s for s in optuna.trial.TrialState if s != optuna.trial.TrialState.WAITING)
 OWN_PRUNERS: dict[str, Pruner] = {
     "nop": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
@@ -51,6 +59,10 @@ def main() -> None:
     options = _options()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    if options.real:
+        from benchmarks.optuna_real import real_studies
+
+        return real_studies(options)
     names = options.only or sorted(f.stem for f in CURVES.glob("*.parquet"))
     rows: list[dict[str, Any]] = []
     for name in names:
@@ -62,135 +74,158 @@ def main() -> None:
         options.json.write_text(json.dumps({"rows": said}, indent=1) + "\n")
 
 
-@dataclass
-class Clock:
-    """Seconds of a study on its device."""
+class Course(Protocol):
+    """Trainings of one study."""
 
-    seconds: float = 0.0
+    @property
+    def seconds(self) -> float:
+        """That the study has taken so far."""
+        ...
+
+    def points(self, candidate: Candidate) -> Iterator[tuple[int, float]]:
+        """Examples seen and score, checkpoint by checkpoint to the horizon."""
+        ...
+
+
+class Replay:
+    """Trainings read off the stored curves, seconds counted with them."""
+
+    def __init__(self, world: World, spent: float) -> None:
+        self._world, self.seconds = world, spent
+
+    def points(self, candidate: Candidate) -> Iterator[tuple[int, float]]:
+        known = min(self._world.space[candidate.loss], key=lambda known: apart(candidate, known))
+        cost, truth = self._world.costs[known.loss], self._world.truths[known.key][0]
+        self.seconds += START_SECONDS
+        before = 0
+        for examples, score in zip(truth.examples.tolist(), truth.scores.tolist(), strict=True):
+            if examples > 1.001 * self._world.horizon:
+                return
+            self.seconds += (examples - before) * cost.seconds_per_example
+            self.seconds += cost.evaluation_seconds or 0.0
+            before = examples
+            yield int(examples), score
 
 
 class Trainer:
-    """Trains what a study asks for, by reading it off the stored curves."""
+    """The objective of a study, which stops where the target is reached."""
 
-    def __init__(self, world: World, recommendation: Recommendation, clock: Clock) -> None:
-        self.world, self.recommendation, self.clock = world, recommendation, clock
+    def __init__(self, world: World, recommendation: Recommendation, course: Course) -> None:
+        self._world, self._recommendation, self._course = world, recommendation, course
         self.is_there = False
-        self.target = SHARE_OF_BEST * max(s[0].best[-1] for s in world.truths.values())
-        # As long as every setting once: by then a plain grid has found it.
-        self.seconds_max = world.grid_seconds
+        best = max(seeds[0].at(world.horizon)[0] for seeds in world.truths.values())
+        self._target = SHARE_OF_BEST * best
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """The best value of one training; the study stops where the target is reached."""
-        metric = self.world.metric
-        candidate = self._nearest(suggest(trial, self.recommendation))
-        cost, truth = self.world.costs[candidate.loss], self.world.truths[candidate.key][0]
-        self.clock.seconds += START_SECONDS
-        before, best = 0, -math.inf
-        for examples, score in zip(truth.examples.tolist(), truth.scores.tolist(), strict=True):
-            self.clock.seconds += (examples - before) * cost.seconds_per_example
-            self.clock.seconds += cost.evaluation_seconds or 0.0
-            before, best = examples, max(best, score)
-            trial.report(metric.value(score), int(examples))
-            self.is_there = best >= self.target
-            if self.is_there or self.clock.seconds > self.seconds_max:
+        """The best value of one training."""
+        metric, best = self._world.metric, -math.inf
+        for examples, score in self._course.points(suggest(trial, self._recommendation)):
+            best = max(best, score)
+            trial.report(metric.value(score), examples)
+            self.is_there = best >= self._target
+            # As long as every setting once: by then a plain grid has found it.
+            if self.is_there or self._course.seconds > self._world.grid_seconds:
                 trial.study.stop()
                 break
             if trial.should_prune():
                 raise optuna.TrialPruned
+        if not math.isfinite(best):
+            raise optuna.TrialPruned("it diverged before its first checkpoint")
         return metric.value(best)
 
-    def _nearest(self, asked: Candidate) -> Candidate:
-        """The stored setting of the same loss that is nearest, numbers by their ratio."""
-        return min(self.world.space[asked.loss], key=lambda known: _distance(asked, known))
 
-
-def _distance(one: Candidate, other: Candidate) -> float:
-    return sum(_apart(value, other.settings[name]) for name, value in one.settings.items())
-
-
-def _apart(a: Any, b: Any) -> float:
-    if a == b:
-        return 0.0
-    if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 and b > 0:
-        return abs(math.log(a / b))
-    return 10.0
-
-
-def _study(
+def study(
     world: World,
     recommendation: Recommendation,
     pruner: optuna.pruners.BasePruner,
     seed: int,
-    *,
-    is_warm: bool,
-    spent: float = 0.0,
+    course: Course,
+    outlook: Outlook | None = None,
 ) -> dict[str, Any]:
-    clock = Clock(spent)
+    """One study to the target; with an outlook it begins with what is expected to be best."""
     study = optuna.create_study(
         study_name=f"{world.name} {seed}",  # by which Hyperband chooses brackets
         direction="minimize" if world.metric.falls else "maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=pruner,
     )
-    if is_warm:
-        enqueue(study, recommendation)
-    trainer = Trainer(world, recommendation, clock)
+    if outlook is not None:
+        enqueue(study, recommendation, outlook=outlook)
+    trainer = Trainer(world, recommendation, course)
     study.optimize(trainer)
     return {
         "seed": seed,
-        "seconds": clock.seconds if trainer.is_there else math.inf,
-        "n_trials": len(study.trials),
+        "seconds": course.seconds if trainer.is_there else math.inf,
+        "n_trials": len(study.get_trials(states=_BEGUN)),
     }
 
 
-def _whole_world(name: str) -> World:
+def whole_world(name: str, share: float) -> World:
     """All settings of the ground truth, and no loss beside them."""
-    world = World(name, seed=WHOLE)
+    world = World(name, seed=WHOLE, share=share)
     selection = world.task.losses.model_copy(update={"include": tuple(world.space)})
     world.task = world.task.model_copy(update={"losses": selection})
     return world
 
 
+def others_than(name: str) -> list[Profile]:
+    """What is stored of the other tasks."""
+    names = sorted(f.stem for f in CURVES.glob("*.parquet") if f.stem != name)
+    return [profile for other in names for profile in stored_profiles(other)]
+
+
+def by_theory(world: World) -> Recommendation:
+    return recommend(world.task, (), DEVICE, prepared=_prepared(world))
+
+
+def ours(
+    world: World, answer: Recommendation, profiles: Sequence[Profile], least_chance: float
+) -> tuple[HorizonPruner, Outlook]:
+    """Our pruner and where the study begins."""
+    outlook = Outlook(answer, profiles)
+    informed = outlook if profiles else None
+    return HorizonPruner(world.horizon, str(world.metric), least_chance, informed), outlook
+
+
 def _of_task(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    world = _whole_world(name)
-    others = [n for n in (f.stem for f in CURVES.glob("*.parquet")) if n != name]
-    prepared = _prepared(world)
-    theory = recommend(world.task, (), DEVICE, prepared=prepared)
-    rows = []
+    world, others = whole_world(name, options.share), others_than(name)
+    theory = by_theory(world)
+    rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
-        for pruner, make in OWN_PRUNERS.items():
-            found = _study(world, theory, make(), seed, is_warm=False)
+        for pruner in options.own:
+            found = study(world, theory, OWN_PRUNERS[pruner](), seed, Replay(world, 0.0))
             rows.append({"task": name, "by": f"optuna {pruner}", **found})
         for warm in options.warm:
-            if warm == "prior" and not others:
-                continue
-            answer, spent = _recommendation(warm, world, others, options.budget, seed)
-            pruner = HorizonPruner(world.horizon, str(world.metric), options.least_chance)
-            found = _study(world, answer, pruner, seed, is_warm=True, spent=spent)
+            profiles, spent = _known(warm, world, others, options.budget, seed)
+            costs = probes(world.costs, world.candidates) if warm == "measured" else ()
+            answer = recommend(world.task, profiles, DEVICE, prepared=_prepared(world), costs=costs)
+            pruner, outlook = ours(world, answer, profiles, options.least_chance)
+            found = study(world, answer, pruner, seed, Replay(world, spent), outlook)
             rows.append({"task": name, "by": f"ours {warm}", **found})
     return rows
 
 
-def _recommendation(
-    warm: str, world: World, others: Sequence[str], budget: float, seed: int
-) -> tuple[Recommendation, float]:
-    """What the study begins with, and the seconds that it took."""
-    prepared, costs = _prepared(world), probes(world.costs, world.candidates)
+def _known(
+    warm: str, world: World, others: Sequence[Profile], budget: float, seed: int
+) -> tuple[Sequence[Profile], float]:
+    """The profiles that the study begins with, and the seconds that they took."""
     if warm == "theory":
-        return recommend(world.task, (), DEVICE, prepared=prepared), 0.0
+        return (), 0.0
     if warm == "prior":
-        known = [p for other in others for p in stored_profiles(other)]
-        return recommend(world.task, known, DEVICE, prepared=prepared), 0.0
-    profiles, spent = _raced(world, budget, seed)
-    return recommend(world.task, profiles, DEVICE, prepared=prepared, costs=costs), spent
+        return others, 0.0
+    raced, spent = _raced(world, others, budget, seed)
+    return (*raced, *others), spent
 
 
-def _raced(world: World, budget: float, seed: int) -> tuple[tuple[Profile, ...], float]:
+def _raced(
+    world: World, others: Sequence[Profile], budget: float, seed: int
+) -> tuple[tuple[Profile, ...], float]:
     """The profiles of one calibration, and the seconds that it used."""
     overhead = READ_SECONDS + PROBE_SECONDS * len(world.space)
     left = budget - overhead
     costs = probes(world.costs, world.candidates)
-    race = Race(_prepared(world), world.space, costs, budget_seconds=left, seed=seed)
+    bank = Bank.of(others)
+    race = Race(_prepared(world), world.space, costs, budget_seconds=left, seed=seed, bank=bank)
     while leg := race.ask(left):
         report = world.report(leg)
         race.tell(report)
@@ -229,10 +264,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", help="these tasks")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--own", nargs="+", choices=OWN_PRUNERS, default=list(OWN_PRUNERS))
     parser.add_argument("--warm", nargs="+", default=["theory", "prior", "measured"])
     parser.add_argument("--budget", type=float, default=40, help="seconds of the calibration")
     parser.add_argument("--least-chance", type=float, default=0.1, help="of the pruner")
+    parser.add_argument("--share", type=float, default=1.0, help="of the horizon")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--real", type=Path, help="folder of studies that train, MovieLens 100K")
+    parser.add_argument("--data", type=Path, help="folder with its file, else the sample is taken")
     return parser.parse_args()
 
 

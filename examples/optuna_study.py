@@ -10,6 +10,8 @@ from sklearn.model_selection import train_test_split
 
 from advisor import Task, recommend
 from advisor.automl.optuna import HorizonPruner, enqueue, suggest
+from advisor.automl.outlook import Outlook
+from advisor.shipped import shipped_bank
 from profiler.estimator import SoftmaxFamilyClassifier
 
 
@@ -29,7 +31,8 @@ def main() -> None:
             "horizon": {"epochs": options.epochs},
         }
     )
-    answer = recommend(task)  # or what a calibration answered
+    answer = recommend(task, bank=shipped_bank())  # or what a calibration answered
+    outlook = Outlook(answer, bank=shipped_bank())
 
     def objective(trial: optuna.Trial) -> float:
         chosen = suggest(trial, answer)
@@ -52,9 +55,9 @@ def main() -> None:
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=0),
-        pruner=HorizonPruner(options.epochs, "accuracy"),
+        pruner=HorizonPruner(options.epochs, "accuracy", outlook=outlook),
     )
-    enqueue(study, answer)
+    enqueue(study, answer, 15, outlook)
     study.optimize(objective, n_trials=options.trials)
     pruned = study.get_trials(states=(optuna.trial.TrialState.PRUNED,))
     print(f"{len(study.trials)} trials, {len(pruned)} pruned")

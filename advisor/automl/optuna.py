@@ -9,6 +9,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from advisor.automl.chance import Progress, chance_of_best
+from advisor.automl.outlook import Blind, Outlook
 from advisor.automl.space import Choice, Range, parameter, points, spaces
 from advisor.card import Settings
 from advisor.catalogue import known_loss
@@ -36,13 +37,20 @@ def suggest(trial: Trial, recommendation: Recommendation) -> Candidate:
     return Candidate(loss=loss, settings=settings)
 
 
-def enqueue(study: Study, recommendation: Recommendation, n: int | None = None) -> None:
+def enqueue(
+    study: Study,
+    recommendation: Recommendation,
+    n: int | None = None,
+    outlook: Outlook | None = None,
+) -> None:
     """Have the study begin with what is recommended, then the other losses at their best settings.
 
+    With an outlook on stored curves go on with all settings instead, by what is expected of them.
     At most the first `n`; what the study has tried is not tried again.
     """
     of_loss = spaces(recommendation)
-    for candidate in points(recommendation)[:n]:
+    first = points(recommendation) if outlook is None else outlook.first()
+    for candidate in first[:n]:
         varied = of_loss[candidate.loss].varied
         parameters = {parameter(candidate.loss, s): candidate.settings[s] for s in varied}
         study.enqueue_trial({LOSS: candidate.loss, **parameters}, skip_if_exists=True)
@@ -60,21 +68,32 @@ def directions(recommendation: Recommendation) -> dict[str, StudyDirection]:
 
 
 class HorizonPruner(BasePruner):
-    """Ends a trial whose chance to be the best at the horizon is below `least_chance`.
+    """Ends a trial whose chance to be the best at the horizon has fallen to a small share of what
+    it was before the trial had told anything.
 
     The chance is that of our forecast, from the values that the study's storage holds of all its
     trials, pruned and running ones too. It is asked at every report, whose `step` counts examples
     or epochs done, from 1; `horizon_steps` is that count at the end of a full training. `metric` is
-    one of ours, as "ndcg@20": the forecast is of curves between 0 and 1.
+    one of ours, as "ndcg@20": the forecast is of curves between 0 and 1. `least_chance` is that
+    share, and, as far as the forecast is right, the most of the trials that would win that are
+    ended. With an `outlook` it knows how such settings usually go, as slow beginners that win.
     """
 
-    def __init__(self, horizon_steps: float, metric: str, least_chance: float = 0.1) -> None:
+    def __init__(
+        self,
+        horizon_steps: float,
+        metric: str,
+        least_chance: float = 0.1,
+        outlook: Outlook | None = None,
+    ) -> None:
         if not horizon_steps > 0:
             raise ValueError(f"horizon_steps={horizon_steps}; it must be above 0")
         if not 0 <= least_chance < 1:
             raise ValueError(f"least_chance={least_chance}; allowed are 0 to below 1")
         self._horizon_steps, self._least_chance = horizon_steps, least_chance
         self._metric = Metric.parse(metric)
+        self._outlook = outlook or Blind()
+        self._at_first: dict[int, float] = {}
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether to end it; raises ValueError where the study's direction is not the metric's."""
@@ -86,12 +105,21 @@ class HorizonPruner(BasePruner):
             for other in study.get_trials(deepcopy=False, states=_HAS_CURVE)
             if other.number != trial.number
         ]
-        chance = chance_of_best(_progress(trial), others, self._metric, self._horizon_steps)
-        return chance < self._least_chance
+        mine = _progress(trial)
+        if trial.number not in self._at_first:
+            self._at_first[trial.number] = self._chance(Progress(mine.candidate, {}), others)
+        return self._chance(mine, others) < self._least_chance * self._at_first[trial.number]
+
+    def _chance(self, trial: Progress, others: list[Progress]) -> float:
+        return chance_of_best(trial, others, self._metric, self._horizon_steps, self._outlook)
 
 
 def _progress(trial: FrozenTrial) -> Progress:
-    return Progress(str(trial.params.get(LOSS, "")), trial.intermediate_values)
+    """Its settings are those that vary: all others are the same for every trial of its loss."""
+    loss = str(trial.params.get(LOSS, ""))
+    own = parameter(loss, "")
+    settings = {k.removeprefix(own): v for k, v in trial.params.items() if k.startswith(own)}
+    return Progress(Candidate(loss=loss, settings=settings), trial.intermediate_values)
 
 
 def _suggested(trial: Trial, name: str, dimension: Range | Choice) -> bool | int | float | str:

@@ -4,15 +4,17 @@ Numbers vary on a log scale between the least and the greatest value that the ca
 recommendation name; what is no number, or may be 0, is a choice. What has one value is fixed.
 """
 
+import math
 from dataclasses import dataclass
 
 from advisor.card import Settings
 from advisor.evidence import Candidate
 from advisor.recommendation import RankedCandidate, Recommendation
 from advisor.search_space import candidates
-from advisor.task import SettingValue, TaskStatistics
+from advisor.task import SettingValue, Task, TaskStatistics
 
 _UNKNOWN_CLASSES = 2**31
+_UNLIKE = 10.0  # as far apart as numbers of a ratio of e^10: what cannot be compared
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class LossSpace:
 
 def spaces(recommendation: Recommendation) -> dict[str, LossSpace]:
     """Per feasible loss, in the order of the ranking, what may be searched."""
+    _, _, known = searched(recommendation)
     return {
-        entry.loss: _space(recommendation, entry)
+        entry.loss: _space(entry, known[entry.loss])
         for entry in recommendation.ranking
         if entry.feasible
     }
@@ -66,7 +69,10 @@ def parameter(loss: str, setting: str) -> str:
     return f"{loss}.{setting}"
 
 
-def _space(recommendation: Recommendation, entry: RankedCandidate) -> LossSpace:
+def searched(
+    recommendation: Recommendation,
+) -> tuple[Task, TaskStatistics, dict[str, tuple[Candidate, ...]]]:
+    """The task with the feasible losses of the ranking alone, its size, and all their settings."""
     task = recommendation.task
     # An answer of an older version says nothing of the data: counts of classes are then not capped.
     statistics = (
@@ -74,8 +80,28 @@ def _space(recommendation: Recommendation, entry: RankedCandidate) -> LossSpace:
         or task.statistics
         or TaskStatistics(n_rows=1, n_classes=_UNKNOWN_CLASSES, n_examples=1)
     )
-    selection = task.losses.model_copy(update={"include": (entry.loss,), "exclude": ()})
-    known = candidates(task.model_copy(update={"losses": selection}), statistics)[entry.loss]
+    feasible = tuple(entry.loss for entry in recommendation.ranking if entry.feasible)
+    selection = task.losses.model_copy(update={"include": feasible, "exclude": ()})
+    task = task.model_copy(update={"losses": selection})
+    return task, statistics, candidates(task, statistics)
+
+
+def apart(one: Candidate, other: Candidate) -> float:
+    """How far settings lie apart: numbers by the logarithm of their ratio."""
+    if one.loss != other.loss:
+        return math.inf
+    return sum(_apart(value, other.settings.get(name)) for name, value in one.settings.items())
+
+
+def _apart(a: SettingValue, b: SettingValue | None) -> float:
+    if a == b:
+        return 0.0
+    if isinstance(a, int | float) and isinstance(b, int | float) and min(a, b) > 0:
+        return abs(math.log(a / b))
+    return _UNLIKE
+
+
+def _space(entry: RankedCandidate, known: tuple[Candidate, ...]) -> LossSpace:
     values = {
         name: tuple(dict.fromkeys((best, *(c.settings[name] for c in known))))
         for name, best in entry.settings.items()
