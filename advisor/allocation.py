@@ -1,6 +1,10 @@
-"""What the next piece of budget is worth: the knowledge gradient per second.
+"""What the next piece of budget is worth.
 
-A leg is worth what its last measurement is expected to add to the score of the best candidate at
+While a whole training can still be paid, the candidate whose training to the horizon is expected to
+improve most, per second, on the best that is known (Snoek et al., Practical Bayesian optimization,
+2012, section 3.2): what is left of the budget is then spent on few candidates that end, not on many
+that begin. Where none can be paid, and among further seeds, the knowledge gradient per second:
+a leg is worth what its last measurement is expected to add to the score of the best candidate at
 the horizon, over all that this measurement would say of all candidates (Frazier et al., The
 knowledge-gradient policy for correlated normal beliefs, 2009). It is asked at several lengths, as a
 short leg may say nothing and a long one cost too much.
@@ -80,6 +84,22 @@ def gains(found: Sequence[Option], contenders: Sequence[Contender], forecast: Fo
     for level in _levels():
         total += (mean[:, None] + moved * level).max(0) - mean.max()
     return total / _N_LEVELS
+
+
+def improvements(draws: Array, is_known: npt.NDArray[np.bool_]) -> Array:
+    """[candidates]: what knowing each at its horizon is expected to add to the best that one has.
+
+    `draws`[draws, candidates] are joint ones of the scores at the horizon, `is_known` who is there
+    already. One has the best of those, or what is expected of the best of the others.
+    """
+    mean = draws.mean(0)
+    known = np.where(is_known, draws, -np.inf).max(1)
+    unknown = np.where(is_known, -np.inf, mean)
+    best = int(unknown.argmax())
+    others = np.full(len(mean), unknown[best])
+    others[best] = np.delete(unknown, best).max(initial=-np.inf)
+    then = np.maximum(np.maximum(known[:, None], draws), others).mean(0)
+    return np.where(is_known, 0.0, then - np.maximum(known, unknown[best]).mean())
 
 
 def _lengths(contender: Contender) -> list[int]:

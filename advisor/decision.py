@@ -17,7 +17,6 @@ N_DRAWS = 4000
 _RECOMMEND_AT = 0.8
 _TIE_BREAK = 1e-12
 _TIE_WIDTH = 0.01
-_CAUTION = 0.5  # the pick has the highest such quantile of utility
 _TIME_COUNTS_FROM = 0.5  # of the best: a loss that learns nothing is not "fast"
 
 
@@ -65,19 +64,19 @@ def decide(candidates: Sequence[Belief], draws: Array, trade: Trade) -> Decision
     ties = np.random.default_rng(0).random(draws.shape)  # equal values win equally often
     utility = (draws + _TIE_BREAK * ties) * _trade_factor(feasible, draws.mean(0), trade)
     losses = np.array([b.candidate.loss for b in feasible])
-    caution = np.quantile(utility, _CAUTION, axis=0)
+    # What a pick is expected to have of the best there is: 1 less its expected regret.
+    expected = (utility / np.maximum(utility.max(1, keepdims=True), _TIE_BREAK)).mean(0)
     best = {
-        name: int(np.flatnonzero(losses == name)[caution[losses == name].argmax()])
+        name: int(np.flatnonzero(losses == name)[expected[losses == name].argmax()])
         for name in dict.fromkeys(losses.tolist())
     }
     winners = losses[utility.argmax(1)]
     p_best = {name: float((winners == name).mean()) for name in best}
-    order = sorted(best, key=lambda name: -caution[best[name]])
+    order = sorted(best, key=lambda name: -expected[best[name]])
     verdict, order = _verdict(
         order, p_best, {n: draws[:, i] for n, i in best.items()}, feasible, best
     )
-    chosen, top = utility[:, best[order[0]]], utility.max(1)
-    regret = float((top.mean() - chosen.mean()) / top.mean())
+    regret = 1.0 - float(expected[best[order[0]]])
     front = _pareto([feasible[best[n]] for n in order])
     ranked = [
         Entry(feasible[best[name]], p_best[name], is_front)

@@ -11,7 +11,7 @@ with what is expected. The posterior is joint: whatever is compared is drawn fro
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +38,11 @@ _REMEMBERED_STEPS = {
     "loss_rest": 1.7,
     "own": 1.7,
 }
-_READ_BACK = tuple(2.0**-i for i in range(7))  # of a curve's length: where others may end
+_READ_EVERY = 1.9  # times as many steps: points of a curve that lie nearer say the same
 _LEVELS, _LEVELS_WITHIN_SD = 41, 3.0
-_TEMPER = 0.5  # of what points say of the level: they agree more than their covariance says
+# Of what points say of the level: they agree more than their covariance says, and of how densely
+# they then lie each would speak anew, though the points of a curve rise and fall together.
+_TEMPER, _TEMPER_OF_DENSITY = 0.5, 0.35
 _LEAST_SHARE, _LEAST_SCORE = 1e-3, 1e-6  # nothing that was trained is expected to be worth 0
 _ABOVE = 1.1  # times the best score so far: where the level is sought first
 _LIFTED = 1.02  # a score may lie this far above the level, by chance
@@ -60,6 +62,14 @@ class Curve:
     def reach(self) -> float:
         """Steps at its last point."""
         return float(self.steps[-1])
+
+    def thinned(self) -> Iterator[tuple[float, float]]:
+        """Its last point and those before it that are far enough from the one after them."""
+        after = math.inf
+        for steps, score in zip(self.steps[::-1].tolist(), self.scores[::-1].tolist(), strict=True):
+            if steps * _READ_EVERY <= after:
+                after = steps
+                yield steps, score
 
     def at(self, steps: Array | float) -> Array:
         """Log-interpolated; its last value beyond its end."""
@@ -178,9 +188,9 @@ class Forecast:
         white = (latents - self._expected(self._who, self._weights)) @ self._whiten.T
         # The density of the scores, hence the logarithm of how a latent moves with its score.
         moves = latents.sum(1) - len(scores) * np.log(levels)
-        of_points = moves - 0.5 * (white**2).sum(1)
+        of_points = _TEMPER_OF_DENSITY * moves - 0.5 * _TEMPER * (white**2).sum(1)
         of_prior = -0.5 * ((np.log(levels) - prior.level) / prior.level_sd) ** 2
-        log_weight = _TEMPER * of_points + of_prior
+        log_weight = of_points + of_prior
         weights = np.exp(log_weight - log_weight.max())
         keep = weights > 1e-4
         weights = weights[keep] / weights[keep].sum()
@@ -240,13 +250,10 @@ def _points(curves: dict[int, Curve]) -> tuple[Indices, Array, Array, Array]:
     scores: list[float] = []
     noise: list[float] = []
     for index, curve in curves.items():
-        for share in _READ_BACK:
-            steps = share * curve.reach
-            if share < 1.0 and steps < curve.steps[0]:
-                break
+        for steps, score in curve.thinned():
             who.append(index)
             log2_steps.append(math.log2(max(1.0, steps)))
-            scores.append(max(float(curve.at(steps)), _LEAST_SCORE))
+            scores.append(max(score, _LEAST_SCORE))
             noise.append(SEED_SD / math.sqrt(curve.n_seeds))
     return (
         np.array(who, dtype=np.int64),

@@ -1,5 +1,6 @@
 """Pace: how a candidate moves towards its horizon - its legs and what they take."""
 
+import math
 from dataclasses import dataclass
 
 from advisor.belief import Belief
@@ -8,6 +9,8 @@ from advisor.evidence import Leg, Trial
 
 START_SECONDS = 0.15  # a child process, its dataset and its state
 
+# Of a leg's training, at most, is spent on looking at it; one look, at its end, there is always.
+_EVALUATION_SHARE = 0.25
 # The earliest points of a curve say little, at a cost: from a sixth of a short first leg on.
 _EARLIEST_OF_LEG, _EARLIEST_OF_HORIZON = 6, 64
 
@@ -49,8 +52,19 @@ class Pace:
         points = checkpoints(self.horizon_examples, self.batch_size)
         earliest = min(until // _EARLIEST_OF_LEG, self.horizon_examples // _EARLIEST_OF_HORIZON)
         first = max(start + 1, earliest)
-        between = tuple(p for p in points if first <= p < until)
+        between = [p for p in points if first <= p < until]
+        n_looks = self._looks_worth(until - start) - 1
+        if n_looks < len(between):
+            every = math.ceil(len(between) / n_looks) if n_looks > 0 else len(between) + 1
+            between = between[::-1][every - 1 :: every][::-1]
         return Leg(trial=trial, from_examples=start, checkpoints=(*between, until))
+
+    def _looks_worth(self, examples: int) -> float:
+        """How many evaluations so much training bears."""
+        if not self.evaluation_seconds:
+            return math.inf
+        train = examples * self.seconds_per_example
+        return max(1, train * _EVALUATION_SHARE // self.evaluation_seconds)
 
     def leg_seconds(self, leg: Leg) -> float:
         """Wall-clock the leg should take on a device with nothing else to do."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from advisor.allocation import Contender, Option, gains, options
+from advisor.allocation import Contender, Option, gains, improvements, options
 from advisor.bank import share_of
 from advisor.belief import beliefs, curve_of
 from advisor.calibration import Prepared
@@ -37,6 +37,8 @@ _FIRST_SHARE = 0.5  # of the budget, at most, for what stored tasks favour
 _FIRST_STRETCH = 1 / 2  # of the horizon, at most, in a first leg
 _UNTIMED_STRETCH = 1 / 64  # the same where nobody has timed a step: it also tells what steps take
 _LOOK_SHARE = 0.1  # of the budget, at most, for one look at what is asked for
+_SHARE_AT_LEAST = 1e-4  # of the best score: below this no training is worth its seconds
+_N_PLANNED = 400  # draws to plan with
 _N_DRAWS = 1000  # of the scores at the horizon: whole percents are told
 
 
@@ -97,6 +99,7 @@ class Race:
         leg = (
             self._first_leg(free, seconds_left, whole)
             or self._first_look(free, seconds_left, whole)
+            or self._finishing_leg(free, contenders, seconds_left)
             or self._best_leg(free, contenders, seconds_left, whole)
             or self._leader_leg(free, seconds_left, whole)
         )
@@ -263,6 +266,43 @@ class Race:
         return (
             bool(named) and candidate.loss == baseline.loss and named <= candidate.settings.items()
         )
+
+    def _finishing_leg(
+        self, free: Sequence[Contender], contenders: Sequence[Contender], seconds_left: float
+    ) -> Leg | None:
+        """The rest of the training that is expected to improve most per second on what is known.
+
+        Only where stored tasks tell what is worth ending; else many are looked at first.
+        """
+        if not self._prior.is_founded:
+            return None
+        whole: dict[int, Leg] = {}
+        for contender in free:
+            leg = self._finish(contender)
+            at_worst = self._start[self._key(contender)].cost.at_worst
+            if not contender.is_at_horizon and at_worst * self._leg_seconds(leg) <= seconds_left:
+                whole[contender.index] = leg
+        places = [i for i, c in enumerate(contenders) if c.index in whole]
+        if not places:
+            return None
+        drawn = self._forecast_now().draws(*_ends(contenders), _N_PLANNED, self._seed)
+        drawn /= drawn.max(1, keepdims=True)  # how high the best lies is the same for all
+        found = improvements(drawn, np.array([c.is_at_horizon for c in contenders]))[places]
+        seconds = np.array([self._leg_seconds(whole[contenders[i].index]) for i in places])
+        best = int((found / seconds).argmax())
+        share = float(found[best] / drawn.mean(0).max())
+        self.why = (
+            f"trained to the end it is expected to add {share:.2%} to the best score for "
+            f"{seconds[best]:.2g} s, more per second than any other"
+        )
+        return whole[contenders[places[best]].index] if share > _SHARE_AT_LEAST else None
+
+    def _finish(self, contender: Contender) -> Leg:
+        """All that is left of its first trial."""
+        key = self._key(contender)
+        trial = Trial(candidate=self._start[key].candidate, seed=self._seed)
+        pace = self._pace[key]
+        return pace.leg(trial, contender.examples, contender.horizon_examples)
 
     def _best_leg(
         self,
