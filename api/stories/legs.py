@@ -135,7 +135,8 @@ class Legs:
         report = self._patiently(lambda: self._offers.told(self._id, leg))
         if report is None and was_taken and stands != "silent":
             return _unended(leg, "cancelled", "it was not told in time, and is not waited for")
-        self._left_alone = self._patiently(self._killers)
+        if report is None:
+            self._left_alone = self._patiently(self._killers)
         return report
 
     def _offer(self, prepared: Prepared, leg: Leg, deadline: float) -> str:
