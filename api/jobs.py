@@ -241,7 +241,6 @@ class Engine:
     def _help(self, crew: helping.Crew) -> None:
         """Train legs of others while nothing of our own runs, which goes before them."""
         helped_at = -math.inf
-        wait_for_server()  # or the first leg would take longer than others
 
         def is_needed() -> bool:
             return self._stopping.is_set() or self._current is not None
@@ -250,6 +249,7 @@ class Engine:
             try:
                 # What an earlier process of this slot had taken, or this one before an outage.
                 self._service.store.offers.give_back(self.id)
+                wait_for_server()  # or the first leg would take longer than others
                 while not self._stopping.is_set():
                     if not is_needed() and helping.help_once(self._service, crew, is_needed):
                         helped_at = time.monotonic()

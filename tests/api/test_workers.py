@@ -11,6 +11,7 @@ from api.settings import Settings
 from tests.api.in_process import Client
 from tests.api.servers import Site, eventually
 from tests.store.examples import LAPTOP, a_leg, a_report, prepared_calibration
+from tests.store.test_offers import PREPARED
 
 pytestmark = pytest.mark.slow
 
@@ -149,3 +150,23 @@ def test_workers_are_listed_with_what_they_train_for_whoever_asks(http: Client) 
     assert (idle["is_busy"], idle["calibration_id"], idle["device_slot"]) == (False, None, None)
     store.calibrations.tell(running, a_report(leg))
     assert http.get("/v1/workers").json()["items"][0]["leg"] is None
+
+
+def test_a_helper_is_listed_with_its_own_leg_and_only_to_whose_it_is(http: Client) -> None:
+    store = http.service.store
+    running = prepared_calibration(store)
+    store.workers.beat("host-a", LAPTOP.id, "cpu", running, "cpu0", crew="us")
+    store.workers.beat("host-b", LAPTOP.id, "cpu", None, "cpu1", crew="us")
+    store.calibrations.lease(running, a_leg(loss="softmax"))
+    store.offers.make(running, "us", PREPARED, a_leg(loss="bpr"), seconds_left=60)
+    assert not http.get("/v1/workers").json()["items"][1]["is_busy"]
+    offer = store.offers.take("host-b", "us")
+    assert offer is not None
+    runner, helper = http.get("/v1/workers").json()["items"]
+    assert (runner["calibration_id"], helper["calibration_id"]) == (running, running)
+    assert (runner["leg"]["loss"], helper["leg"]["loss"]) == ("softmax", "bpr")
+    (_, foreign) = store.workers.states("acme")
+    assert (foreign.is_busy, foreign.calibration_id, foreign.leg) == (True, None, None)
+    store.offers.tell(offer, "host-b", a_report(offer.leg))
+    runner, idle = http.get("/v1/workers").json()["items"]
+    assert (runner["leg"]["loss"], idle["is_busy"], idle["leg"]) == ("softmax", False, None)
