@@ -253,6 +253,6 @@ function numbers(fields) {
     fields.number("task.statistics.n_classes", "Classes", { hint: "items, tokens, labels", width: 11 }),
     fields.number("task.statistics.n_examples", "Training examples", { hint: "an epoch", width: 11 }),
     fields.number("task.statistics.class_gini", "Skew of the classes", { initial: "0.5", hint: "Gini index, 0 to 1" }),
-    fields.number("task.statistics.targets_per_example", "Classes told an example", { initial: "1" }),
+    fields.number("task.statistics.targets_per_example", "Targets in each example", { initial: "1", hint: "more than 1 in sequences" }),
   );
 }
