@@ -182,10 +182,13 @@ class Site:
 
         eventually(are_told)
 
-    def legs(self) -> dict[str, dict[str, Any]]:
-        """Every leg as it stands in the database."""
+    def legs(self, calibration_id: str | None = None) -> dict[str, dict[str, Any]]:
+        """Every leg, or those of a calibration, as they stand in the database."""
+        query = "SELECT legs.* FROM legs JOIN trials ON trials.id = legs.trial_id"
+        if calibration_id is not None:
+            query += " WHERE trials.calibration_id = :id"
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.text("SELECT * FROM legs")).mappings()
+            rows = connection.execute(sa.text(query), {"id": calibration_id}).mappings()
             return {row["id"]: dict(row) for row in rows}
 
     def offers(self) -> list[dict[str, Any]]:
