@@ -86,13 +86,17 @@ class Race:
         self.why = ""
         """Why the leg that was asked last was asked, in words."""
 
-    def ask(self, seconds_left: float, *, whole: bool = False) -> Leg | None:
+    def ask(
+        self, seconds_left: float, *, whole: bool = False, side_by_side: bool = False
+    ) -> Leg | None:
         """The next leg, leased until it is told; None when settled or nothing affordable helps.
 
         With `whole` it is a trial from its start to the horizon, if the budget bears any of it:
-        for a trainer that cannot stop a trial and go on with it later.
+        for a trainer that cannot stop a trial and go on with it later. Leased legs are paid from
+        the same seconds, unless they run `side_by_side` with this one.
         """
-        seconds_left -= sum(self._leg_seconds(leg) for leg in self._leased.values())
+        if not side_by_side:
+            seconds_left -= sum(self._leg_seconds(leg) for leg in self._leased.values())
         leased = {leg.trial.candidate.key for leg in self._leased.values()}
         contenders = self._contenders()
         free = [c for c in contenders if self._key(c) not in leased]

@@ -43,7 +43,7 @@ def race_legs(
                     stop.set()
                 has_more = has_more and not stop.is_set()
                 if has_more and len(running) < n_at_once():
-                    leg = race.ask(seconds_left())
+                    leg = race.ask(seconds_left(), side_by_side=True)
                     has_more = leg is not None
                     if leg is not None:
                         on_start(leg)

@@ -76,6 +76,14 @@ def test_a_leased_candidate_is_not_asked_again_until_told() -> None:
     assert race.ask(100) == first
 
 
+def test_legs_that_run_side_by_side_do_not_pay_for_each_other() -> None:
+    shared, own = new_race(task()), new_race(task())
+    n_shared = sum(shared.ask(0.7) is not None for _ in range(10))
+    n_own = sum(own.ask(0.7, side_by_side=True) is not None for _ in range(10))
+    assert n_shared < 5
+    assert n_own == 10
+
+
 def test_legs_of_a_trial_join_without_gap_or_overlap() -> None:
     told, _ = run(new_race(task()), 100)
     reached: dict[str, int] = {}
