@@ -34,7 +34,7 @@ _BLIND = {
     "own": ((0.0, 0.01), (24.0, 0.03)),
 }
 _LEAST_SD = 0.01
-_NARROWED = 0.8  # learnt departures, as 80% intervals made of them whole hold nearly always
+_NARROWED = 0.7  # learnt departures, as 80% intervals made of them whole hold nearly always
 _UNKNOWN_LOSS = 2.0  # times as wide is what is expected of a loss that no stored task has seen
 _TO_80_PERCENT = 1.2816
 

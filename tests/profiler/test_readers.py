@@ -29,7 +29,7 @@ def written(tmp_path, content, name="orders.csv"):
         ("x.CSV", "user,item\r\n7,a\r\n7,b\r\n9,a"),
         ("bom.csv", "\ufeffuser,item\n7,a\n7,b\n9,a\n"),
         ("quoted.csv", '"user","item"\n"7","a"\n"7","b"\n"9","a"\n'),
-        ("x.csv.gz", gzip.compress(b"user,item\n7,a\n7,b\n9,a\n")),
+        ("x.csv.gz", gzip.compress(b"user,item\n7,a\n7,b\n9,a\n", mtime=0)),
         ("x.tsv", "user\titem\textra\n7\ta\t,\n7\tb\t\n9\ta\t0\n"),
         ("x.inter", 'user:token\tr:float\titem:token\n7\t1\ta\n7\t"\tb\n9\t1\ta\n'),
     ],
