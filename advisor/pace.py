@@ -49,15 +49,18 @@ class Pace:
 
     def leg(self, trial: Trial, start: int, until: int) -> Leg:
         """A leg with the curve's own checkpoints on the way."""
-        points = checkpoints(self.horizon_examples, self.batch_size)
         earliest = min(until // _EARLIEST_OF_LEG, self.horizon_examples // _EARLIEST_OF_HORIZON)
-        first = max(start + 1, earliest)
-        between = [p for p in points if first <= p < until]
+        between = [p for p in self.ends(start, until) if p >= earliest]
         n_looks = self._looks_worth(until - start) - 1
         if n_looks < len(between):
             every = math.ceil(len(between) / n_looks) if n_looks > 0 else len(between) + 1
             between = between[::-1][every - 1 :: every][::-1]
         return Leg(trial=trial, from_examples=start, checkpoints=(*between, until))
+
+    def ends(self, start: int, until: int) -> list[int]:
+        """The curve's own checkpoints on the way: where a leg may end earlier."""
+        points = checkpoints(self.horizon_examples, self.batch_size)
+        return [p for p in points if start < p < until]
 
     def _looks_worth(self, examples: int) -> float:
         """How many evaluations so much training bears."""

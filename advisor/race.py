@@ -103,7 +103,7 @@ class Race:
         leg = (
             self._first_leg(free, seconds_left, whole)
             or self._first_look(free, seconds_left, whole)
-            or self._finishing_leg(free, contenders, seconds_left)
+            or self._finishing_leg(free, contenders, seconds_left, whole)
             or self._best_leg(free, contenders, seconds_left, whole)
             or self._leader_leg(free, seconds_left, whole)
         )
@@ -272,7 +272,11 @@ class Race:
         )
 
     def _finishing_leg(
-        self, free: Sequence[Contender], contenders: Sequence[Contender], seconds_left: float
+        self,
+        free: Sequence[Contender],
+        contenders: Sequence[Contender],
+        seconds_left: float,
+        whole: bool,
     ) -> Leg | None:
         """The rest of the training that is expected to improve most per second on what is known.
 
@@ -280,33 +284,28 @@ class Race:
         """
         if not self._prior.is_founded:
             return None
-        whole: dict[int, Leg] = {}
+        ends: dict[int, Leg] = {}
         for contender in free:
-            leg = self._finish(contender)
-            at_worst = self._start[self._key(contender)].cost.at_worst
-            if not contender.is_at_horizon and at_worst * self._leg_seconds(leg) <= seconds_left:
-                whole[contender.index] = leg
-        places = [i for i, c in enumerate(contenders) if c.index in whole]
+            start, pace = self._start[self._key(contender)], self._pace[self._key(contender)]
+            trial = Trial(candidate=start.candidate, seed=self._seed)
+            leg = pace.leg(trial, contender.examples, contender.horizon_examples)
+            is_over = contender.is_at_horizon or (whole and contender.examples > 0)
+            if not is_over and start.cost.at_worst * self._leg_seconds(leg) <= seconds_left:
+                ends[contender.index] = leg
+        places = [i for i, c in enumerate(contenders) if c.index in ends]
         if not places:
             return None
         drawn = self._forecast_now().draws(*_ends(contenders), _N_PLANNED, self._seed)
         drawn /= drawn.max(1, keepdims=True)  # how high the best lies is the same for all
         found = improvements(drawn, np.array([c.is_at_horizon for c in contenders]))[places]
-        seconds = np.array([self._leg_seconds(whole[contenders[i].index]) for i in places])
+        seconds = np.array([self._leg_seconds(ends[contenders[i].index]) for i in places])
         best = int((found / seconds).argmax())
         share = float(found[best] / drawn.mean(0).max())
         self.why = (
             f"trained to the end it is expected to add {share:.2%} to the best score for "
             f"{seconds[best]:.2g} s, more per second than any other"
         )
-        return whole[contenders[places[best]].index] if share > _SHARE_AT_LEAST else None
-
-    def _finish(self, contender: Contender) -> Leg:
-        """All that is left of its first trial."""
-        key = self._key(contender)
-        trial = Trial(candidate=self._start[key].candidate, seed=self._seed)
-        pace = self._pace[key]
-        return pace.leg(trial, contender.examples, contender.horizon_examples)
+        return ends[contenders[places[best]].index] if share > _SHARE_AT_LEAST else None
 
     def _best_leg(
         self,
@@ -378,8 +377,10 @@ class Race:
         factor = 1.0 if whole else at_worst or self._start[key].cost.at_worst
         if factor * self._leg_seconds(leg) <= seconds_left:
             return leg
-        for n in range(0 if option.seed_index else len(leg.checkpoints) - 1, 0, -1):
-            shorter = leg.model_copy(update={"checkpoints": leg.checkpoints[:n]})
+        for until in (
+            () if option.seed_index else pace.ends(leg.from_examples, leg.until_examples)[::-1]
+        ):
+            shorter = pace.leg(trial, leg.from_examples, until)
             if factor * self._leg_seconds(shorter) <= seconds_left:
                 return leg if whole else shorter
         return None

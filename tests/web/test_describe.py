@@ -147,7 +147,7 @@ def test_a_calibration_is_for_a_worker_with_the_tag_that_was_asked_for(
     page.get_by_role("button", name="Calibrate").click()
     page.wait_for_url(re.compile(r"#/calibrations/"))
     walk.arrived()
-    expect(page.get_by_text("tag cpu")).to_be_visible()
+    expect(page.get_by_text("tag cpu ·")).to_be_visible()
     shop.site.http.post(f"/v1/calibrations/{page.url.rsplit('/', 1)[1]}:cancel")
 
 
