@@ -365,7 +365,7 @@ class Race:
     def _fitting(
         self, option: Option, seconds_left: float, whole: bool, at_worst: float | None = None
     ) -> Leg | None:
-        """The option's leg, cut at the last checkpoint that fits; half a further seed is none.
+        """The option's leg, cut where the curve's points fit; half a further seed is none.
 
         A leg whose steps nobody has timed fits only if it does so `at_worst` times as long as
         expected; a whole trial is worth that it may take longer.
@@ -377,10 +377,10 @@ class Race:
         factor = 1.0 if whole else at_worst or self._start[key].cost.at_worst
         if factor * self._leg_seconds(leg) <= seconds_left:
             return leg
-        for until in (
-            () if option.seed_index else pace.ends(leg.from_examples, leg.until_examples)[::-1]
-        ):
-            shorter = pace.leg(trial, leg.from_examples, until)
+        if option.seed_index:
+            return None
+        for until in pace.ends(option.from_examples, option.until_examples)[::-1]:
+            shorter = pace.leg(trial, option.from_examples, until)
             if factor * self._leg_seconds(shorter) <= seconds_left:
                 return leg if whole else shorter
         return None
