@@ -7,12 +7,7 @@ from nothing. Ours begins with a recommendation, from theory, from the profiles 
 or from these and a calibration whose seconds count, and is pruned by the forecast. A training's
 values are read off the stored curve of the nearest setting, and its seconds are the probe's, with
 an evaluation at each checkpoint and the start of a trial.
-
-    python -m benchmarks.optuna_study --real study-work [--data FOLDER] [--seeds 3]
-
-trains instead, MovieLens 100K for two epochs, a minute each study, and counts all of a study's own
-seconds of CPU, the pruner's too; the target is 99% of the best of both studies of a seed. Studies
-that are done are kept in the folder and not run again.
+With real training: `optuna_real.py`.
 """
 
 import argparse
@@ -60,10 +55,6 @@ def main() -> None:
     options = _options()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    if options.real:
-        from benchmarks.optuna_real import real_studies
-
-        return real_studies(options)
     names = options.only or sorted(f.stem for f in CURVES.glob("*.parquet"))
     rows: list[dict[str, Any]] = []
     for name in names:
@@ -280,8 +271,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--least-chance", type=float, default=0.1, help="of the pruner")
     parser.add_argument("--share", type=float, default=1.0, help="of the horizon")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--real", type=Path, help="folder of studies that train, MovieLens 100K")
-    parser.add_argument("--data", type=Path, help="folder with its file, else the sample is taken")
     return parser.parse_args()
 
 
