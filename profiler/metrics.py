@@ -21,8 +21,7 @@ from advisor.task import Metric
 from profiler.ranking import CsrPair, Hits, Scored, best_ranks, hits, scored
 
 Score = Callable[[Tensor], Tensor]
-# Fits caches. Of 600 rows and 50,000 classes (one thread, the calmest of nine rounds) 8 MiB took
-# 98 ms, 16 MiB 95, 32 MiB 112; the bare products and topk, at their best chunk, 86.
+# Fits caches: of 600 rows and 50,000 classes (one thread) 8 and 16 MiB were the quickest.
 CHUNK_BYTES = 16 * 2**20
 EVEN_ROWS = 32  # where more fit, a multiple of it: blocks of a matrix product have no rest
 LEAST_PROBABILITY = 1e-12

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, log_loss, ndcg_score, top_k_accuracy_score
 
 from advisor.task import Metric
 from profiler.metrics import LEAST_PROBABILITY, evaluate, propensities, rows_per_chunk
+from profiler.ranking import best_values
 
 METRICS = (
     *("ndcg@1", "ndcg@5", "ndcg@1000", "recall@3", "recall@1000", "hit@2", "precision@3"),
@@ -250,3 +251,19 @@ def test_a_chunk_fits_its_buffer():
     assert rows_per_chunk(1000, 4, 64_000) == 12
     assert rows_per_chunk(10**9, 4, 64_000) == 1
     assert rows_per_chunk(1000, 4, 67 * 5000) == 64
+
+
+@pytest.mark.parametrize("n_classes", [1, 20, 21, 335, 336, 337, 1000, 12_345])
+@pytest.mark.parametrize("kind", ["all differ", "ties", "masked", "nan"])
+def test_the_best_values_of_a_row_are_those_of_topk(n_classes: int, kind: str) -> None:
+    scores = torch.randn(9, n_classes, generator=torch.Generator().manual_seed(n_classes))
+    if kind == "ties":
+        scores = scores.round()
+    if kind == "masked":
+        scores[:, n_classes // 50 :] = -math.inf
+    if kind == "nan":
+        scores[3, n_classes // 2] = math.nan
+        scores[4, -1] = math.nan
+    n = min(21, n_classes)
+    wanted = scores.topk(n, dim=1).values
+    assert torch.equal(best_values(scores, n).nan_to_num(1e9), wanted.nan_to_num(1e9))
