@@ -20,7 +20,7 @@ from tests.small_data import six_losses
 
 pytestmark = pytest.mark.slow
 BUDGET_SECONDS = 300  # more than any test waits for
-LONG = {"horizon": {"epochs": 500}, "losses": six_losses()}  # seconds a leg
+LONG = {"horizon": {"epochs": 200}, "losses": six_losses()}  # seconds a leg
 
 
 class Pair:
