@@ -13,6 +13,7 @@ from api.stories.calibrate import COMMAND_LINE_TAG
 from store.engine import open_store
 from tests.api.servers import Program, Site, eventually, site
 from tests.databases import sqlite_url
+from tests.small_data import THREE
 
 pytestmark = pytest.mark.slow
 BUDGET_SECONDS = 120  # far more than it needs, even on a busy machine
@@ -43,8 +44,8 @@ def _check_went_on(
 
 def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site) -> None:
     server = own_site.serve()
-    calibration_id = own_site.calibrate(BUDGET_SECONDS)
-    kills_at, told_before = (3, 5, 8), dict[str, Any]()
+    calibration_id = own_site.calibrate(BUDGET_SECONDS, losses=THREE)
+    kills_at, told_before = (3, 6), dict[str, Any]()
     for n_told in kills_at:
         own_site.told(calibration_id, at_least=n_told)
         server.kill()
@@ -60,7 +61,7 @@ def test_a_server_killed_in_the_middle_goes_on_after_its_restart(own_site: Site)
 def test_a_server_told_to_stop_ends_soon_and_goes_on_after_its_restart(tmp_path: Path) -> None:
     with site(sqlite_url(tmp_path), tmp_path) as own_site:
         server = own_site.serve()
-        calibration_id = own_site.calibrate(BUDGET_SECONDS)
+        calibration_id = own_site.calibrate(BUDGET_SECONDS, losses=THREE)
         own_site.told(calibration_id, at_least=3)
         assert server.terminate() < 10
         told_before = _told(own_site.legs())

@@ -10,6 +10,7 @@ from api.app import impatient_url
 from api.settings import Settings
 from tests.api.in_process import Client
 from tests.api.servers import Site, eventually
+from tests.small_data import THREE
 from tests.store.examples import LAPTOP, a_leg, a_report, prepared_calibration
 from tests.store.test_offers import PREPARED
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> None:
     first = shared_site.worker("cpu0")
-    calibration_id = shared_site.calibrate()
+    calibration_id = shared_site.calibrate(losses=THREE)
     shared_site.told(calibration_id, at_least=3)
     first.kill()
     told_before = {i: leg for i, leg in shared_site.legs().items() if leg["status"] == "told"}
@@ -33,7 +34,7 @@ def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) -> None:
     first = shared_site.worker("cpu0")
-    calibration_id = shared_site.calibrate()
+    calibration_id = shared_site.calibrate(losses=THREE)
     shared_site.told(calibration_id, at_least=3)
     first.process.send_signal(signal.SIGSTOP)
     second = shared_site.worker("cpu1")
@@ -89,7 +90,7 @@ def test_a_slot_is_served_by_one_process_only(shared_site: Site) -> None:
 
 def test_a_database_that_drops_all_connections_is_waited_for(shared_site: Site) -> None:
     shared_site.worker("cpu0")
-    calibration_id = shared_site.calibrate()
+    calibration_id = shared_site.calibrate(losses=THREE)
     for n_told in (2, 5):
         shared_site.told(calibration_id, at_least=n_told)
         shared_site.drop_connections()

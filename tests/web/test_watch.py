@@ -20,7 +20,7 @@ GONE = "The server does not answer"
 @pytest.fixture
 def long(shop: Shop) -> Iterator[str]:
     """A calibration that goes on until it is stopped; its data and losses no other has."""
-    task = {"training": {"batch_size": 32}, "horizon": {"epochs": 300}}
+    task = {"training": {"batch_size": 32}, "horizon": {"epochs": 100}}
     id_ = shop.site.calibrate(300, losses=at_one_setting("bpr", "softmax"), **task)
     yield id_
     shop.site.http.post(f"/v1/calibrations/{id_}:cancel")
