@@ -35,6 +35,7 @@ _OTHER_METRIC, _OTHER_KIND = 0.6, 0.5
 _FAR_WEIGHT = 0.1  # of the least similar task: rates and losses behave alike on most
 _BEYOND = 0.5  # what a curve counts for with each doubling of steps beyond its ends
 _FEW_LOSSES = 1.0
+_RATE_SCALE = 1.0  # learning rates so far apart in the logarithm share e^-1/2 of what one shows
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,28 @@ class Kin:
 
 
 EFFECTS = ("task", "loss", "rate", "decay", "loss_rate", "loss_rest", "own")
+
+
+def alike(kin: Sequence[Kin]) -> dict[str, Array]:
+    """[candidates, candidates] by effect: how much of it two share, from 0 to 1.
+
+    All of it where they have in common what it is an effect of, else nothing; but learning rates
+    share theirs the more, the nearer they are.
+    """
+    found: dict[str, Array] = {}
+    for effect in EFFECTS:
+        groups = [k.groups[effect] for k in kin]
+        numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+        which = np.array([numbers[group] for group in groups])
+        found[effect] = (which[:, None] == which[None, :]).astype(float)
+    rates = [k.rate for k in kin]
+    is_rate = np.array([isinstance(r, float) and r > 0 for r in rates])
+    logs = np.log([r if isinstance(r, float) and r > 0 else 1.0 for r in rates])
+    near = np.exp(-0.5 * ((logs[:, None] - logs[None, :]) / _RATE_SCALE) ** 2)
+    near *= is_rate[:, None] & is_rate[None, :]
+    found["rate"] = np.maximum(found["rate"], near)
+    found["loss_rate"] = np.maximum(found["loss_rate"], near * found["loss"])
+    return found
 
 
 @dataclass(frozen=True)

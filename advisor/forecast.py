@@ -3,8 +3,8 @@
 All candidates of a task are one Gaussian process: the score's share of the task's level, on the
 bank's latent scale, over candidates and log2 of training steps. Around the prior's mean lie
 deviations that candidates share by what they have in common: all of the task, a loss, a rate, a
-decay, a loss with a rate, a loss with its other settings. So what one curve shows moves the
-forecast of all that are like it. That early points say little of the end, and how curves that start
+decay, a loss with a rate, a loss with its other settings; near rates share what far ones do not. So
+what one curve shows moves the forecast of all that are like it. That early points say little of the end, and how curves that start
 flat go on, is in the stored curves.
 The level itself is unknown, too: it is weighed on a grid by how well the measured points then agree
 with what is expected. The posterior is joint: whatever is compared is drawn from it together.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.bank import CEILING, EFFECTS, KNOTS, Kin, knot_weights, latent, share_of
+from advisor.bank import CEILING, EFFECTS, KNOTS, Kin, alike, knot_weights, latent, share_of
 from advisor.evidence import Candidate
 from advisor.prior import Prior
 
@@ -84,8 +84,7 @@ class Forecast:
     ) -> None:
         """`curves` by the candidate's index; any number of them, also none."""
         self._prior, self._curves = prior, curves
-        kin = [Kin.of(c) for c in candidates]
-        self._groups = {effect: _numbered([k.groups[effect] for k in kin]) for effect in EFFECTS}
+        self._alike = alike([Kin.of(c) for c in candidates])
         self._covariances = {
             effect: sd[:, None] * sd[None, :] * _remembered(effect)
             for effect, sd in prior.sd.items()
@@ -213,11 +212,10 @@ class Forecast:
         """Prior covariance on the latent scale, [points, their points]."""
         total = np.zeros((len(who), len(whom)))
         for effect in EFFECTS:
-            group = self._groups[effect]
             shared = weights @ self._covariances[effect] @ theirs.T
             if effect == "loss":
                 shared = shared * np.outer(self._prior.widening[who], self._prior.widening[whom])
-            total += shared * (group[who][:, None] == group[whom][None, :])
+            total += shared * self._alike[effect][np.ix_(who, whom)]
         return total
 
     def _own_variance(self, who: Indices, weights: Array) -> Array:
@@ -261,11 +259,6 @@ def _points(curves: dict[int, Curve]) -> tuple[Indices, Array, Array, Array]:
         np.array(scores),
         np.array(noise),
     )
-
-
-def _numbered(groups: Sequence[object]) -> Indices:
-    numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    return np.array([numbers[g] for g in groups], dtype=np.int64)
 
 
 def _remembered(effect: str) -> Array:

@@ -16,14 +16,7 @@ from advisor.bank import share_of
 from advisor.belief import beliefs, curve_of
 from advisor.calibration import Prepared
 from advisor.errors import TaskInvalidError
-from advisor.evidence import (
-    Candidate,
-    Leg,
-    LegReport,
-    Profile,
-    StepCost,
-    Trial,
-)
+from advisor.evidence import Candidate, Leg, LegReport, Profile, StepCost, Trial
 from advisor.forecast import Curve, Forecast
 from advisor.pace import Pace
 from advisor.prior import EMPTY_BANK, Bank
@@ -314,7 +307,12 @@ class Race:
         seconds_left: float,
         whole: bool,
     ) -> Leg | None:
-        """The affordable leg with the greatest expected gain per second."""
+        """The affordable leg with the greatest expected gain per second.
+
+        None where stored tasks speak and nothing has come to its end: beginnings would mislead.
+        """
+        if self._prior.is_founded and not any(c.is_at_horizon for c in contenders):
+            return None
         found = options(free, self._max_seeds, whole)
         fitting = [(o, leg) for o in found if (leg := self._fitting(o, seconds_left, whole))]
         if not fitting:
@@ -338,12 +336,11 @@ class Race:
     def _leader_leg(
         self, free: Sequence[Contender], seconds_left: float, whole: bool
     ) -> Leg | None:
-        """Where nothing changes the decision any more: how good is what it names?"""
+        """Where nothing is worth more: how good is what the decision names?"""
         if not free:
             return None
-        mean, _ = self._at_horizon(free)
-        leader = free[int(mean.argmax())]
-        self.why = "nothing else would change the decision: how good is what it names?"
+        leader = free[int(self._at_horizon(free)[0].argmax())]
+        self.why = "it is what the decision names, and nothing else would help more: how good is it?"
         found = options([leader], self._max_seeds, whole)
         if leader.is_at_horizon or not found:
             return None
