@@ -3,9 +3,9 @@
 All candidates of a task are one Gaussian process: the score's share of the task's level, on the
 bank's latent scale, over candidates and log2 of training steps. Around the prior's mean lie
 deviations that candidates share by what they have in common: all of the task, a loss, a rate, a
-decay, a loss with a rate, a loss with its other settings; near rates share what far ones do not. So
-what one curve shows moves the forecast of all that are like it. That early points say little of the end, and how curves that start
-flat go on, is in the stored curves.
+decay, a loss with a rate, a loss with its other settings; near rates share what far ones do not.
+So what one curve shows moves the forecast of all that are like it. That early points say little of
+the end, and how curves that start flat go on, is in the stored curves.
 The level itself is unknown, too: it is weighed on a grid by how well the measured points then agree
 with what is expected. The posterior is joint: whatever is compared is drawn from it together.
 """

@@ -340,7 +340,7 @@ class Race:
         if not free:
             return None
         leader = free[int(self._at_horizon(free)[0].argmax())]
-        self.why = "it is what the decision names, and nothing else would help more: how good is it?"
+        self.why = "the decision names it, and nothing else would help more: how good is it?"
         found = options([leader], self._max_seeds, whole)
         if leader.is_at_horizon or not found:
             return None
