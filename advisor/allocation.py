@@ -3,11 +3,11 @@
 While a whole training can still be paid, the candidate whose training to the horizon is expected to
 improve most, per second, on the best that is known (Snoek et al., Practical Bayesian optimization,
 2012, section 3.2): what is left of the budget is then spent on few candidates that end, not on many
-that begin. Where none can be paid, and among further seeds, the knowledge gradient per second:
-a leg is worth what its last measurement is expected to add to the score of the best candidate at
-the horizon, over all that this measurement would say of all candidates (Frazier et al., The
-knowledge-gradient policy for correlated normal beliefs, 2009). It is asked at several lengths, as a
-short leg may say nothing and a long one cost too much.
+that begin. Where nothing is stored, and once something has come to its end, the knowledge gradient
+per second: a leg is worth what its last measurement is expected to add to the score of the best
+candidate at the horizon, over all that this measurement would say of all candidates (Frazier et
+al., The knowledge-gradient policy for correlated normal beliefs, 2009). It is asked at several
+lengths, as a short leg may say nothing and a long one cost too much.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from advisor.bank import CEILING, share_of
+from advisor.bank import CEILING, Kin, alike, share_of
 from advisor.evidence import Candidate
 from advisor.forecast import SEED_SD, Curve, Forecast
 from advisor.prior import Bank, Prior
@@ -99,6 +99,22 @@ def test_what_one_rate_shows_moves_the_others_of_its_loss_more_than_those_of_oth
     after = forecast({0: curve(0.2), 4: curve(0.2, final=0.45)})
     sibling, stranger = (end(after, i)[0] / end(before, i)[0] for i in (3, 6))
     assert sibling > stranger
+
+
+def test_what_one_rate_shows_near_rates_share_more_than_far_ones() -> None:
+    before = forecast({0: curve(0.2)})
+    after = forecast({0: curve(0.2), 4: curve(0.2, final=0.45)})  # rg2 at the middle rate
+    of_others = {RATES[i - 6]: end(after, i)[0] / end(before, i)[0] for i in (6, 7, 8)}
+    assert of_others[0.003] > max(of_others[0.001], of_others[0.01])
+    kin = [Kin.of(Candidate(loss="rg2", settings={"learning_rate": r})) for r in RATES]
+    shared = alike(kin)["loss_rate"]
+    assert np.all(np.diag(shared) == 1.0)
+    assert 0 < shared[0, 2] < shared[0, 1] < 1
+
+
+def test_a_loss_without_a_learning_rate_shares_no_rate_with_others() -> None:
+    kin = [Kin.of(Candidate(loss="own", settings=s)) for s in ({}, {"learning_rate": 0.01}, {})]
+    assert alike(kin)["rate"].tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
 
 
 def test_draws_of_candidates_go_together_as_far_as_they_are_alike() -> None:

@@ -9,6 +9,7 @@ from advisor.errors import TaskInvalidError
 from advisor.evidence import Leg, LegReport
 from advisor.recommend import recommend
 from advisor.search_space import candidates
+from advisor.shipped import shipped_bank
 from advisor.task import Horizon
 from tests.advisor.worlds import (
     DEVICE,
@@ -224,6 +225,13 @@ def test_a_short_horizon_gets_another_answer_than_a_long_one() -> None:
             asked, race.profiles(), DEVICE, prepared=prepared(asked), costs=costs(asked)
         ).loss
     assert answers == {"short": "sampled_softmax", "long": "softmax"}
+
+
+def test_where_stored_tasks_speak_and_nothing_can_end_the_favourite_goes_on_alone() -> None:
+    asked = task(horizon=Horizon(epochs=400))  # hours: the budget ends no training
+    told, _ = run(new_race(asked, 30, bank=shipped_bank()), 30)
+    assert told
+    assert len({r.leg.trial.candidate.key for r in told}) == 1
 
 
 def test_an_infeasible_loss_is_never_trained() -> None:
