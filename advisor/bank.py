@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from advisor.evidence import Candidate, Profile
 from advisor.task import Metric, TaskStatistics
 
 Array = npt.NDArray[np.float64]
+Draws = npt.NDArray[np.float32]  # single precision: there are many, and chance is far coarser
+Floats = npt.NDArray[Any]  # of either precision
 
 KNOTS = np.arange(0.0, 25.0)
 """log2 of training steps: where curves are kept; between two they are straight."""
@@ -172,7 +175,7 @@ def latent(shares: Array) -> Array:
     return -np.log(np.maximum(CEILING - shares, _LEAST_ROOM))
 
 
-def share_of(latents: Array) -> Array:
+def share_of(latents: Floats) -> Floats:
     """The shares of the best again."""
     return CEILING - np.exp(-latents)
 

@@ -4,14 +4,14 @@ All candidates of a task share one forecast: what is measured of one moves the o
 measured and no stored profiles the metric stays unknown and the card speaks.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from advisor.cost import Cost, cost_of
+from advisor.cost import Cost, cost_of, shape_of
 from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.forecast import METRIC_MAX, TO_80_PERCENT, Curve, Forecast
 from advisor.prior import EMPTY_BANK, Bank
@@ -47,6 +47,8 @@ class Belief:
     prior_ids: tuple[str, ...] = ()
     forecast: Forecast | None = None
     index: int = 0
+    curve: tuple[ForecastPoint, ...] = ()
+    """The way to the horizon, with 80% intervals, once `with_curves` has looked at it."""
 
     @property
     def horizon_seconds(self) -> float:
@@ -83,29 +85,17 @@ class Belief:
             low=per_example.low * n, mean=per_example.mean * n, high=per_example.high * n
         )
 
-    @cached_property
-    def curve(self) -> tuple[ForecastPoint, ...]:
-        """The way to the horizon, with 80% intervals; empty where nothing is known."""
-        per_example = self.cost.seconds_per_example
-        if self.forecast is None or self.mean is None or per_example is None:
-            return ()
-        examples = self._way()
-        mean, sd = self.forecast.path(self.index, examples / self.batch_size)
-        return tuple(
-            ForecastPoint(
-                examples=round(n),
-                seconds=float(n * per_example.mean),
-                **within(float(m), float(s)).model_dump(),
-            )
-            for n, m, s in zip(examples, mean, sd, strict=True)
-        )
-
     @property
     def measured(self) -> tuple[ForecastPoint, ...]:
         """Those points of the curve that are measured."""
         return tuple(p for p in self.curve if p.examples <= self.examples) if self.profile else ()
 
-    def _way(self) -> Array:
+    def seconds(self, examples: Array) -> Array:
+        """Training seconds of so many examples."""
+        per_example = self.cost.seconds_per_example
+        return examples * (per_example.mean if per_example else math.inf)
+
+    def way(self) -> Array:
         """Counts of examples: those measured, then log-spaced ones to the horizon."""
         known = [p.examples for p in self.profile.curve] if self.profile else []
         known = [float(n) for n in known if n < self.horizon_examples]
@@ -114,6 +104,30 @@ class Belief:
         start = known[-1] if known else _SHORTEST_SHARE * self.horizon_examples
         ahead = np.geomspace(max(1.0, start), self.horizon_examples, _N_CURVE_POINTS)
         return np.unique(np.concatenate([known, ahead]))
+
+
+def with_curves(found: Sequence[Belief]) -> list[Belief]:
+    """The same beliefs with their curves, where anything is known of them."""
+    done = [*found]
+    known = [i for i, b in enumerate(done) if b.mean is not None and b.cost.seconds_per_example]
+    forecast = next((done[i].forecast for i in known), None)
+    if forecast is None:
+        return done
+    examples = [done[i].way() for i in known]
+    steps = [n / done[i].batch_size for i, n in zip(known, examples, strict=True)]
+    ways = forecast.ways([done[i].index for i in known], steps)
+    for i, n, (mean, sd) in zip(known, examples, ways, strict=True):
+        done[i] = replace(done[i], curve=_points(n, done[i].seconds(n), mean, sd))
+    return done
+
+
+def _points(examples: Array, seconds: Array, mean: Array, sd: Array) -> tuple[ForecastPoint, ...]:
+    half = TO_80_PERCENT * sd
+    low, high = np.maximum(0.0, mean - half), np.minimum(METRIC_MAX, mean + half)
+    rows = zip(*(of.tolist() for of in (examples, seconds, low, mean, high)), strict=True)
+    return tuple(
+        ForecastPoint(examples=round(n), seconds=s, low=a, mean=m, high=b) for n, s, a, m, b in rows
+    )
 
 
 def within(mean: float, sd: float) -> Interval:
@@ -138,7 +152,12 @@ def beliefs(
     """
     flat = [candidate for group in space.values() for candidate in group]
     seen = (*own, *others)
-    blank = [_blank(c, task, statistics, device, costs, seen) for c in flat]
+    shapes = [shape_of(c) for c in flat]
+    priced = {s.key: cost_of(s, task, statistics, device, costs, seen) for s in set(shapes)}
+    blank = [
+        _blank(c, priced[shape.key], task, statistics)
+        for c, shape in zip(flat, shapes, strict=True)
+    ]
     founded = bank.joined(others).prior(task, statistics, flat)
     by_key = {p.candidate.key: p for p in own}
     profiles = [by_key.get(c.key) for c in flat]
@@ -187,15 +206,7 @@ def curve_of(profile: Profile, horizon_examples: int) -> Curve:
     return Curve(steps, np.array(scores), profile.n_seeds)
 
 
-def _blank(
-    candidate: Candidate,
-    task: Task,
-    statistics: TaskStatistics,
-    device: Device | None,
-    costs: Sequence[StepCost],
-    profiles: Sequence[Profile],
-) -> Belief:
-    cost = cost_of(candidate, task, statistics, device, costs, profiles)
+def _blank(candidate: Candidate, cost: Cost, task: Task, statistics: TaskStatistics) -> Belief:
     per_example = cost.seconds_per_example
     horizon = task.horizon.examples(
         statistics.n_examples, per_example.mean if per_example else float("inf")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from advisor.bank import Draws
 from advisor.belief import Belief
 from advisor.recommendation import Verdict
 from advisor.task import Trade
@@ -15,7 +16,7 @@ Array = npt.NDArray[np.float64]
 
 N_DRAWS = 4000
 _RECOMMEND_AT = 0.8
-_TIE_BREAK = 1e-12
+_LEAST_UTILITY = 1e-12
 _TIE_WIDTH = 0.01
 _TIME_COUNTS_FROM = 0.5  # of the best: a loss that learns nothing is not "fast"
 
@@ -38,9 +39,9 @@ class Decision:
     expected_regret: float | None
 
 
-def draws_of(candidates: Sequence[Belief], seed: int = 0) -> Array:
+def draws_of(candidates: Sequence[Belief], seed: int = 0) -> Draws:
     """Joint draws of the scores at the horizon, [draws, candidates]; 0 where there is no hope."""
-    drawn = np.zeros((N_DRAWS, len(candidates)))
+    drawn = np.zeros((N_DRAWS, len(candidates)), dtype=np.float32)
     known = [i for i, b in enumerate(candidates) if b.mean and b.forecast is not None]
     if known:
         forecast = candidates[known[0]].forecast
@@ -51,7 +52,7 @@ def draws_of(candidates: Sequence[Belief], seed: int = 0) -> Array:
     return drawn
 
 
-def decide(candidates: Sequence[Belief], draws: Array, trade: Trade) -> Decision:
+def decide(candidates: Sequence[Belief], draws: Draws, trade: Trade) -> Decision:
     """Rank the losses by utility; infeasible ones come last, with P(best) 0.
 
     `draws`[draws, candidates] are joint draws of the scores. Utility is the score times
@@ -61,16 +62,17 @@ def decide(candidates: Sequence[Belief], draws: Array, trade: Trade) -> Decision
     feasible, draws = [candidates[i] for i in places], draws[:, places]
     if not draws.any():
         return _by_theory(candidates)
-    ties = np.random.default_rng(0).random(draws.shape)  # equal values win equally often
-    utility = (draws + _TIE_BREAK * ties) * _trade_factor(feasible, draws.mean(0), trade)
+    factor = _trade_factor(feasible, draws.mean(0), trade)
+    utility = draws * factor.astype(np.float32)
+    top = utility.max(1, keepdims=True)
     losses = np.array([b.candidate.loss for b in feasible])
     # What a pick is expected to have of the best there is: 1 less its expected regret.
-    expected = (utility / np.maximum(utility.max(1, keepdims=True), _TIE_BREAK)).mean(0)
+    expected = (utility / np.maximum(top, _LEAST_UTILITY)).mean(0)
     best = {
         name: int(np.flatnonzero(losses == name)[expected[losses == name].argmax()])
         for name in dict.fromkeys(losses.tolist())
     }
-    winners = losses[utility.argmax(1)]
+    winners = losses[_winners(utility == top)]
     p_best = {name: float((winners == name).mean()) for name in best}
     order = sorted(best, key=lambda name: -expected[best[name]])
     verdict, order = _verdict(
@@ -85,7 +87,16 @@ def decide(candidates: Sequence[Belief], draws: Array, trade: Trade) -> Decision
     return Decision((*ranked, *_rest(candidates, set(order))), verdict, regret)
 
 
-def _trade_factor(feasible: Sequence[Belief], mean: Array, trade: Trade) -> Array:
+def _winners(is_top: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """[draws]: whose utility is the highest; those that share it win equally often."""
+    winners = is_top.argmax(1)
+    shared = np.flatnonzero(is_top.sum(1) > 1)
+    chance = np.random.default_rng(0).random((len(shared), is_top.shape[1]))
+    winners[shared] = np.where(is_top[shared], chance, -1.0).argmax(1)
+    return winners
+
+
+def _trade_factor(feasible: Sequence[Belief], mean: Draws, trade: Trade) -> Array:
     counts = mean >= _TIME_COUNTS_FROM * mean.max()
     seconds = [b.train_seconds.mean if b.train_seconds else math.nan for b in feasible]
     peak = [float(b.cost.peak_bytes or math.nan) for b in feasible]
@@ -106,7 +117,7 @@ def _doublings(amount: Array, counts: npt.NDArray[np.bool_]) -> Array:
 def _verdict(
     order: list[str],
     p_best: dict[str, float],
-    draws: dict[str, Array],
+    draws: dict[str, Draws],
     feasible: Sequence[Belief],
     best: dict[str, int],
 ) -> tuple[Verdict, list[str]]:

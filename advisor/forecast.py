@@ -13,11 +13,23 @@ with what is expected. The posterior is joint: whatever is compared is drawn fro
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from advisor.bank import CEILING, EFFECTS, KNOTS, Kin, alike, knot_weights, latent, share_of
+from advisor.bank import (
+    CEILING,
+    EFFECTS,
+    KNOTS,
+    Draws,
+    Floats,
+    Kin,
+    alike,
+    knot_weights,
+    latent,
+    share_of,
+)
 from advisor.evidence import Candidate
 from advisor.prior import Prior
 
@@ -138,40 +150,48 @@ class Forecast:
         variance = self._own_variance(who, weights) - (self._explained(who, weights) ** 2).sum(0)
         return np.sqrt(np.maximum(variance, _JITTER))
 
-    def draws(self, who: Indices, steps: Array, n: int, seed: int) -> Array:
+    def draws(self, who: Indices, steps: Array, n: int, seed: int) -> Draws:
         """Joint draws of scores, [n, points]."""
         covariance = self.latent_covariance(who, steps, who, steps)
         covariance[np.diag_indices_from(covariance)] += 10 * _JITTER
-        factor = np.linalg.cholesky(covariance)
+        factor = np.linalg.cholesky(covariance).astype(np.float32)
         generator = np.random.default_rng(seed)
         which = generator.choice(len(self._levels), size=n, p=self._weight_of_level)
-        noise = generator.standard_normal((n, len(who))) @ factor.T
-        latents = self._latents_by_level(who, steps)[which] + noise
-        return _scores(latents, self._levels[which, None])
+        noise = _standard_normal(n, len(who), seed) @ factor.T
+        noise += self._latents_by_level(who, steps).astype(np.float32)[which]
+        return _scores(noise, self._levels.astype(np.float32)[which, None])
 
     def path(self, index: int, steps: Array) -> tuple[Array, Array]:
-        """Score on the way and its standard deviation."""
-        sd = self.spread(np.full(len(steps), index), steps)
-        curve = self._curves.get(index)
-        mean = self.paths(np.array([index]), steps[None, :])[0]
-        if curve is not None:
-            seed_sd = SEED_SD / math.sqrt(curve.n_seeds)
-            sd = np.where(steps <= curve.reach * _TOLERANCE, seed_sd * mean, sd)
-        return mean, sd
+        """Score on the way of one candidate, and its standard deviation."""
+        return self.ways([index], [steps])[0]
+
+    def ways(self, who: Sequence[int], steps: Sequence[Array]) -> list[tuple[Array, Array]]:
+        """The path of each of these candidates at counts of steps of its own."""
+        flat, at = np.repeat(who, [len(s) for s in steps]), np.concatenate(steps)
+        ends = np.cumsum([len(s) for s in steps])[:-1]
+        means, sds = np.split(self.mean(flat, at), ends), np.split(self.spread(flat, at), ends)
+        found: list[tuple[Array, Array]] = []
+        for index, its_steps, its_mean, sd in zip(who, steps, means, sds, strict=True):
+            mean = self._never_falling(index, its_steps, its_mean)
+            if (curve := self._curves.get(index)) is not None:
+                seed_sd = SEED_SD / math.sqrt(curve.n_seeds)
+                sd = np.where(its_steps <= curve.reach * _TOLERANCE, seed_sd * mean, sd)
+            found.append((mean, sd))
+        return found
 
     def paths(self, who: Indices, steps: Array) -> Array:
-        """Scores of candidates at rising counts of steps, [candidates, points].
-
-        Measured as far as they are; best-so-far never falls, so neither does a path.
-        """
+        """Scores of candidates at rising counts of steps, [candidates, points]."""
         flat = np.repeat(who, steps.shape[1])
-        found = self.mean(flat, steps.ravel()).reshape(steps.shape)
-        for row, index in enumerate(who):
-            if (curve := self._curves.get(int(index))) is not None:
-                ahead = np.maximum(found[row], curve.scores[-1])
-                is_measured = steps[row] <= curve.reach * _TOLERANCE
-                found[row] = np.where(is_measured, curve.at(steps[row]), ahead)
-        return np.minimum(np.maximum.accumulate(found, axis=1), METRIC_MAX)
+        means = self.mean(flat, steps.ravel()).reshape(steps.shape)
+        rows = zip(who.tolist(), steps, means, strict=True)
+        return np.array([self._never_falling(*row) for row in rows]).reshape(steps.shape)
+
+    def _never_falling(self, index: int, steps: Array, mean: Array) -> Array:
+        """Measured as far as it is; best-so-far never falls, so neither does a path."""
+        if (curve := self._curves.get(index)) is not None:
+            is_measured = steps <= curve.reach * _TOLERANCE
+            mean = np.where(is_measured, curve.at(steps), np.maximum(mean, curve.scores[-1]))
+        return np.minimum(np.maximum.accumulate(mean), METRIC_MAX)
 
     def _weighed(self, scores: Array) -> tuple[Array, Array, Array]:
         """Levels, what each counts for, and how the points pull the forecast at each."""
@@ -230,13 +250,19 @@ class Forecast:
         return self._whiten @ self._between(self._who, self._weights, who, weights)
 
 
+@lru_cache(maxsize=2)
+def _standard_normal(n: int, n_points: int, seed: int) -> Draws:
+    """Kept, as most answers and asks draw the same: it takes longer than all that is made of it."""
+    return np.random.default_rng([seed, 1]).standard_normal((n, n_points), dtype=np.float32)
+
+
 def latent_noise(shares: Array, relative: Array | float) -> Array:
     """Standard deviation on the latent scale of a relative one of these shares."""
     within = np.minimum(shares, 1.0)
     return relative * within / (CEILING - within)
 
 
-def _scores(latents: Array, levels: Array) -> Array:
+def _scores(latents: Floats, levels: Floats) -> Floats:
     """The scores at these levels."""
     return np.minimum(levels * np.maximum(share_of(latents), _LEAST_SHARE), METRIC_MAX)
 

@@ -1,14 +1,16 @@
 """recommend: a task and what is known of it become an answer, each reason with its source."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from advisor.belief import Belief, beliefs
+from advisor.bank import Draws
+from advisor.belief import Belief, beliefs, with_curves
 from advisor.calibration import Prepared
 from advisor.card import Consistency
 from advisor.catalogue import known_loss
-from advisor.decision import Array, Decision, Entry, decide, draws_of
+from advisor.decision import Decision, Entry, decide, draws_of
 from advisor.errors import TaskInvalidError
 from advisor.evidence import Candidate, Device, Profile, StepCost
 from advisor.explanation import entry_reasons, next_experiment, reasons, warnings
@@ -51,6 +53,7 @@ def recommend(
     decision = decide(believed, draws, task.trade)
     if decision.expected_regret is None:
         decision = _theory_first(decision, task)
+    decision = _with_curves(decision)
     best = decision.entries[0]
     gain = _gain_over_baseline(task, decision, believed, draws)
     ranking = tuple(_ranked(entry, best, task) for entry in decision.entries)
@@ -135,6 +138,12 @@ def _theory_first(decision: Decision, task: Task) -> Decision:
     return Decision(entries, decision.verdict, decision.expected_regret)
 
 
+def _with_curves(decision: Decision) -> Decision:
+    believed = with_curves([entry.belief for entry in decision.entries])
+    pairs = zip(decision.entries, believed, strict=True)
+    return replace(decision, entries=tuple(replace(e, belief=b) for e, b in pairs))
+
+
 def _ranked(entry: Entry, best: Entry, task: Task) -> RankedCandidate:
     belief = entry.belief
     metric = task.parsed_metric
@@ -169,7 +178,7 @@ def _in_unit(points: tuple[ForecastPoint, ...], metric: Metric) -> tuple[Forecas
 
 
 def _gain_over_baseline(
-    task: Task, decision: Decision, believed: Sequence[Belief], draws: Array
+    task: Task, decision: Decision, believed: Sequence[Belief], draws: Draws
 ) -> Interval | None:
     """The metric won by changing from the baseline, as an 80% interval; None if it is unknown."""
     best, baseline = decision.entries[0].belief, _baseline(task, decision, believed)
