@@ -1,6 +1,6 @@
 """What a second worker is worth: legs of one calibration, trained by one worker and by two.
 
-    python -m benchmarks.workers [--seconds 60] [--rounds 3] [--only-bare] [--json FILE]
+    python -m benchmarks.workers [--seconds 90] [--rounds 3] [--only-bare] [--json FILE]
 
 Server, PostgreSQL and workers are real. Each worker has a core of its own for itself and its
 trainings, on one thread; the server and the database take what they need of either. The task is
@@ -107,8 +107,8 @@ def _ratio(speeds: list[Speed], case: str) -> float:
 
 
 def _task(path: str) -> dict[str, Any]:
-    """Some 10 ms a step on one thread, and 16 settings of one loss that cost and learn the same."""
-    settings = {"learning_rate": LEARNING_RATES, "weight_decay": (1e-4, 1e-5)}
+    """Some 10 ms a step on one thread, and 32 settings of one loss that cost and learn the same."""
+    settings = {"learning_rate": LEARNING_RATES, "weight_decay": (1e-4, 3e-5, 1e-5, 3e-6)}
     return {
         "name": "workers",
         "data": {"path": path},
@@ -212,7 +212,7 @@ def _pinned(core: int) -> Iterator[None]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="budget of a calibration")
+    parser.add_argument("--seconds", type=float, default=90.0, help="budget of a calibration")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only-bare", action="store_true", help="without any service")
     parser.add_argument("--json", type=Path)

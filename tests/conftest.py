@@ -1,7 +1,8 @@
 """Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind.
 
 Each process that runs tests computes on one thread (a second one mostly waits for the tensors of
-tests, which are small), and starts with the files of slow tests, so that none is left to the end.
+tests, which are small), and starts with the files of slow tests and of those in a browser, so that
+none is left to the end.
 """
 
 import os
@@ -17,7 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, af
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    takes_long = ("slow", "browser")
+    slow = {item.path for item in items if any(map(item.get_closest_marker, takes_long))}
     items.sort(key=lambda item: item.path not in slow)
 
 

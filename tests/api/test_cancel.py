@@ -5,12 +5,14 @@ import time
 import pytest
 
 from tests.api.servers import Site, eventually
+from tests.small_data import THREE
 
 pytestmark = pytest.mark.slow
+LONG = {"epochs": 60}  # not over before it is cancelled
 
 
 def test_a_running_calibration_answers_with_the_best_so_far(served: Site) -> None:
-    calibration_id = served.calibrate(60, losses={})
+    calibration_id = served.calibrate(60, losses=THREE, horizon=LONG)
     served.told(calibration_id, at_least=2)
     asked_at = time.monotonic()
     answer = served.http.post(f"/v1/calibrations/{calibration_id}:cancel")
@@ -28,7 +30,7 @@ def test_a_running_calibration_answers_with_the_best_so_far(served: Site) -> Non
 
 
 def test_a_queued_calibration_is_answered_at_once_and_never_runs(served: Site) -> None:
-    running = served.calibrate(60, metric="recall@10", losses={})
+    running = served.calibrate(60, metric="recall@10", losses=THREE, horizon=LONG)
     eventually(lambda: served.calibration(running)["status"] == "running")
     queued = served.calibrate(60, metric="mrr")
     answer = served.http.post(f"/v1/calibrations/{queued}:cancel").json()
