@@ -41,6 +41,10 @@ class Contender:
     def is_at_horizon(self) -> bool:
         return self.examples >= self.horizon_examples
 
+    def is_over(self, whole: bool) -> bool:
+        """Whether its first trial goes no further: one that is trained `whole` has one go."""
+        return self.is_at_horizon or (whole and self.examples > 0)
+
 
 @dataclass(frozen=True)
 class Option:

@@ -93,8 +93,8 @@ def alike(kin: Sequence[Kin]) -> dict[str, Array]:
         which = np.array([numbers[group] for group in groups])
         found[effect] = (which[:, None] == which[None, :]).astype(float)
     rates = [k.rate for k in kin]
-    is_rate = np.array([isinstance(r, float) and r > 0 for r in rates])
-    logs = np.log([r if isinstance(r, float) and r > 0 else 1.0 for r in rates])
+    is_rate = np.array([isinstance(r, int | float) and r > 0 for r in rates])
+    logs = np.log([r if known else 1.0 for r, known in zip(rates, is_rate, strict=True)])
     near = np.exp(-0.5 * ((logs[:, None] - logs[None, :]) / _RATE_SCALE) ** 2)
     near *= is_rate[:, None] & is_rate[None, :]
     found["rate"] = np.maximum(found["rate"], near)

@@ -91,7 +91,7 @@ def _winners(is_top: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """[draws]: whose utility is the highest; those that share it win equally often."""
     winners = is_top.argmax(1)
     shared = np.flatnonzero(is_top.sum(1) > 1)
-    chance = np.random.default_rng(0).random((len(shared), is_top.shape[1]))
+    chance = np.random.default_rng([0, 2]).random((len(shared), is_top.shape[1]))
     winners[shared] = np.where(is_top[shared], chance, -1.0).argmax(1)
     return winners
 

@@ -167,11 +167,9 @@ class Race:
 
     def _progress_of(self, trial: Trial) -> Progress:
         mine = self._trials.setdefault(trial.candidate.key, [])
-        for progress in mine:
-            if progress.trial.id == trial.id:
-                return progress
-        mine.append(Progress(trial))
-        mine.sort(key=lambda progress: progress.trial.seed)
+        if all(progress.trial.id != trial.id for progress in mine):
+            mine.append(Progress(trial))
+            mine.sort(key=lambda progress: progress.trial.seed)
         return next(p for p in mine if p.trial.id == trial.id)
 
     def _key(self, contender: Contender) -> str:
@@ -207,6 +205,13 @@ class Race:
         forecast, ends = self._forecast_now(), _ends(contenders)
         return forecast.mean(*ends), forecast.spread(*ends)
 
+    def _ranked(self, contenders: Sequence[Contender]) -> list[Contender]:
+        """The one with the best forecast first."""
+        if not contenders:
+            return []
+        mean, _ = self._at_horizon(contenders)
+        return [contenders[i] for i in np.argsort(-mean, kind="stable")]
+
     def _first_leg(self, free: Sequence[Contender], seconds_left: float, whole: bool) -> Leg | None:
         """What stored tasks favour is trained first: it is the measure of all others.
 
@@ -214,7 +219,7 @@ class Race:
         """
         if self._profiles or self._leased or not free:
             return None
-        leader = free[int(self._at_horizon(free)[0].argmax())]
+        leader = self._ranked(free)[0]
         found = options([leader], self._max_seeds, whole)
         if self._start[self._key(leader)].cost.at_worst > 1.0:
             self.why = "nobody has timed a step of it: how long does it take?"
@@ -232,10 +237,9 @@ class Race:
         The gain over a named baseline is a number that is told; of a loss that is the user's own
         nothing is known without it; and what nobody has timed may cost ten times its price.
         """
-        if not self._profiles or not free:
+        if not self._profiles:
             return None
-        mean, _ = self._at_horizon(free)
-        for _, contender in sorted(zip(-mean, free, strict=True), key=lambda pair: pair[0]):
+        for contender in self._ranked(free):
             reason = self._reason_to_look(contender, whole)
             if reason and not contender.examples:
                 shortest = options([contender], self._max_seeds, whole)[0]
@@ -259,10 +263,8 @@ class Race:
 
     def _is_named_baseline(self, candidate: Candidate) -> bool:
         baseline = self._prepared.task.baseline
-        named = baseline.settings.items()
-        return (
-            bool(named) and candidate.loss == baseline.loss and named <= candidate.settings.items()
-        )
+        has_them = baseline.settings.items() <= candidate.settings.items()
+        return bool(baseline.settings) and candidate.loss == baseline.loss and has_them
 
     def _finishing_leg(
         self,
@@ -282,8 +284,8 @@ class Race:
             start, pace = self._start[self._key(contender)], self._pace[self._key(contender)]
             trial = Trial(candidate=start.candidate, seed=self._seed)
             leg = pace.leg(trial, contender.examples, contender.horizon_examples)
-            is_over = contender.is_at_horizon or (whole and contender.examples > 0)
-            if not is_over and start.cost.at_worst * self._leg_seconds(leg) <= seconds_left:
+            fits = start.cost.at_worst * self._leg_seconds(leg) <= seconds_left
+            if fits and not contender.is_over(whole):
                 ends[contender.index] = leg
         places = [i for i, c in enumerate(contenders) if c.index in ends]
         if not places:
@@ -292,8 +294,9 @@ class Race:
         drawn /= drawn.max(1, keepdims=True)  # how high the best lies is the same for all
         found = improvements(drawn, np.array([c.is_at_horizon for c in contenders]))[places]
         seconds = np.array([self._leg_seconds(ends[contenders[i].index]) for i in places])
-        best = int((found / seconds).argmax())
-        share = float(found[best] / drawn.mean(0).max())
+        shares = found / drawn.mean(0).max()
+        best = int(np.where(shares > _SHARE_AT_LEAST, shares / seconds, 0.0).argmax())
+        share = float(shares[best])
         self.why = (
             f"trained to the end it is expected to add {share:.2%} to the best score for "
             f"{seconds[best]:.2g} s, more per second than any other"
@@ -307,12 +310,9 @@ class Race:
         seconds_left: float,
         whole: bool,
     ) -> Leg | None:
-        """The affordable leg with the greatest expected gain per second.
-
-        None where stored tasks speak and nothing has come to its end: beginnings would mislead.
-        """
-        if self._prior.is_founded and not any(c.is_at_horizon for c in contenders):
-            return None
+        """The affordable leg with the greatest expected gain per second."""
+        if self._prior.is_founded and not any(c.is_over(whole) for c in contenders):
+            return None  # stored tasks tell more than beginnings do, which would mislead
         found = options(free, self._max_seeds, whole)
         fitting = [(o, leg) for o in found if (leg := self._fitting(o, seconds_left, whole))]
         if not fitting:
@@ -336,15 +336,16 @@ class Race:
     def _leader_leg(
         self, free: Sequence[Contender], seconds_left: float, whole: bool
     ) -> Leg | None:
-        """Where nothing is worth more: how good is what the decision names?"""
-        if not free:
-            return None
-        leader = free[int(self._at_horizon(free)[0].argmax())]
-        self.why = "the decision names it, and nothing else would help more: how good is it?"
-        found = options([leader], self._max_seeds, whole)
-        if leader.is_at_horizon or not found:
-            return None
-        return self._fitting(found[-1], seconds_left, whole)
+        """Where nothing is worth more: how good is what the decision names, of what can be paid?"""
+        self.why = "of what can be paid the decision favours it most: how good is it?"
+        for contender in self._ranked(free):
+            if contender.is_at_horizon:
+                return None
+            found = options([contender], self._max_seeds, whole)
+            leg = self._fitting(found[-1], seconds_left, whole) if found else None
+            if leg or (contender.examples and not whole):
+                return leg
+        return None
 
     def _stretch(self, leg: Leg) -> Leg:
         """At most as much again as is trained: a leg tells something, and is lost if it is cut off.

@@ -234,6 +234,35 @@ def test_where_stored_tasks_speak_and_nothing_can_end_the_favourite_goes_on_alon
     assert len({r.leg.trial.candidate.key for r in told}) == 1
 
 
+def test_where_the_favourite_is_too_dear_the_next_one_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = task(baseline={"loss": "softmax", "settings": {"learning_rate": 0.01}})
+    favourite = new_race(asked, 5, bank=shipped_bank()).ask(5)
+    assert favourite is not None
+    monkeypatch.setitem(STEP_SECONDS, favourite.trial.candidate.loss, 3.0)  # a step in five seconds
+    told, _ = run(new_race(asked, 5, bank=shipped_bank()), 5)
+    trained = {r.leg.trial.candidate.loss for r in told}
+    assert "softmax" in trained  # the baseline that is named
+    assert favourite.trial.candidate.loss not in trained
+
+
+def test_whole_trials_that_their_trainer_ends_early_leave_the_budget_to_others() -> None:
+    def ended_early(leg: Leg) -> LegReport:
+        shown = [n for n in leg.checkpoints if n <= 0.6 * leg.until_examples]
+        asked = leg.model_copy(update={"checkpoints": tuple(shown)})
+        step = STEP_SECONDS[leg.trial.candidate.loss]
+        return report(asked, curve, step / 512).model_copy(update={"leg": leg})
+
+    race, left, told = new_race(task(), 14, bank=shipped_bank()), 14.0, list[LegReport]()
+    while leg := race.ask(left, whole=True):
+        told.append(ended_early(leg))
+        race.tell(told[-1])
+        left -= told[-1].wall_seconds
+    assert len({r.leg.trial.id for r in told}) == len(told) >= 3
+    assert left < 3
+
+
 def test_an_infeasible_loss_is_never_trained() -> None:
     asked = task(constraints={"probabilities": "required"})
     told, _ = run(new_race(asked), 60)
