@@ -10,8 +10,8 @@ the grid's own validation pick. Also: was the budget kept?
 
 With `--runs` the race has so many full trainings of softmax, as in the replay of
 `benchmarks.regret`; with `--replay`, its JSON, the regret that was replayed, of worlds without a
-quarter of the settings, stands beside the real one. With `--train` the first losses of the ranking are then trained to the horizon, and what that
-took is set beside what was forecast.
+quarter of the settings, stands beside the real one. With `--train` the first losses of the ranking
+are then trained to the horizon, and what that took is set beside what was forecast.
 """
 
 import argparse
