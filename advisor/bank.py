@@ -92,9 +92,9 @@ def alike(kin: Sequence[Kin]) -> dict[str, Array]:
         numbers = {group: i for i, group in enumerate(dict.fromkeys(groups))}
         which = np.array([numbers[group] for group in groups])
         found[effect] = (which[:, None] == which[None, :]).astype(float)
-    rates = [k.rate for k in kin]
-    is_rate = np.array([isinstance(r, int | float) and r > 0 for r in rates])
-    logs = np.log([r if known else 1.0 for r, known in zip(rates, is_rate, strict=True)])
+    rates = [float(k.rate) if isinstance(k.rate, int | float) else 0.0 for k in kin]
+    is_rate = np.array(rates) > 0
+    logs = np.log(np.where(is_rate, rates, 1.0))
     near = np.exp(-0.5 * ((logs[:, None] - logs[None, :]) / _RATE_SCALE) ** 2)
     near *= is_rate[:, None] & is_rate[None, :]
     found["rate"] = np.maximum(found["rate"], near)
