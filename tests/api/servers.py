@@ -29,7 +29,7 @@ def eventually(question: Callable[[], T | None], seconds: float = PATIENCE_SECON
     deadline = time.monotonic() + seconds
     while not (answer := question()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {question}"
-        time.sleep(0.05)
+        time.sleep(0.2)
     return answer
 
 
