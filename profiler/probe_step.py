@@ -22,7 +22,8 @@ def probe_step(
     """Warm up, then time at least one and at most 40 steps within about `seconds`.
 
     Yields at once what there is, for a child that is out of time: the last step of the warm-up,
-    the timed steps instead, and these with an evaluation, timed on a part of its rows.
+    the timed steps instead, and these with an evaluation, timed on a part of its rows. The last
+    peak is that of steps and evaluation, as a training has both.
     """
     torch.set_num_threads(n_threads)
     dataset = open_dataset(prepared.dataset_dir, prepared.task.model)
@@ -38,7 +39,8 @@ def probe_step(
     seen = ProbeRound(step_seconds=tuple(times), peak_bytes=memory.peak_bytes())
     yield seen
     evaluation = Validation(prepared, dataset, trial).estimated_seconds(seconds)
-    yield seen.model_copy(update={"evaluation_seconds": evaluation})
+    whole = {"evaluation_seconds": evaluation, "peak_bytes": memory.peak_bytes()}
+    yield seen.model_copy(update=whole)
 
 
 def _step_seconds(trial: TrialState) -> float:
