@@ -40,14 +40,13 @@ def suggest(trial: Trial, recommendation: Recommendation) -> Candidate:
 def enqueue(
     study: Study,
     recommendation: Recommendation,
-    n: int | None = 20,
+    n: int | None = None,
     outlook: Outlook | None = None,
 ) -> None:
     """Have the study begin with what is recommended, then the other losses at their best settings.
 
     With an outlook on stored curves go on with all settings instead, by what is expected of them.
-    At most the first `n`, or all where that is None: then the study's own sampler refines what was
-    best. What the study has tried is not tried again.
+    At most the first `n`; what the study has tried is not tried again.
     """
     of_loss = spaces(recommendation)
     first = points(recommendation) if outlook is None else outlook.first()

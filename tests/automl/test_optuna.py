@@ -122,20 +122,13 @@ def test_with_stored_curves_all_settings_follow_by_what_is_expected_of_them() ->
     answer = recommend(described(), bank=shipped_bank())
     outlook = Outlook(answer, bank=shipped_bank())
     study = optuna.create_study()
-    enqueue(study, answer, None, outlook)
+    enqueue(study, answer, outlook=outlook)
     tried = [suggest(study.ask(), answer) for _ in outlook.first()]
     assert tried == list(outlook.first())
     assert tried[0] == Candidate(loss=answer.loss, settings=answer.settings)
     assert len(tried) > 3 * len(answer.ranking)
     assert not study.get_trials(states=(optuna.trial.TrialState.WAITING,))
     assert tried[1].loss in [entry.loss for entry in answer.ranking[:3]]
-
-
-def test_the_sampler_of_the_study_has_its_turn_after_twenty_settings() -> None:
-    answer = recommend(described(), bank=shipped_bank())
-    study = optuna.create_study()
-    enqueue(study, answer, outlook=Outlook(answer, bank=shipped_bank()))
-    assert len(study.get_trials(states=(optuna.trial.TrialState.WAITING,))) == 20
 
 
 def test_without_any_an_outlook_is_the_ranking(answer: Recommendation) -> None:
