@@ -52,8 +52,7 @@ class Belief:
 
     @property
     def horizon_seconds(self) -> float:
-        per_example = self.cost.seconds_per_example
-        return per_example.mean * self.horizon_examples if per_example else float("inf")
+        return self.seconds_per_example * self.horizon_examples
 
     @property
     def horizon_steps(self) -> float:
@@ -90,10 +89,11 @@ class Belief:
         """Those points of the curve that are measured."""
         return tuple(p for p in self.curve if p.examples <= self.examples) if self.profile else ()
 
-    def seconds(self, examples: Array) -> Array:
-        """Training seconds of so many examples."""
+    @property
+    def seconds_per_example(self) -> float:
+        """Infinite where nobody knows what a step takes."""
         per_example = self.cost.seconds_per_example
-        return examples * (per_example.mean if per_example else math.inf)
+        return per_example.mean if per_example else math.inf
 
     def way(self) -> Array:
         """Counts of examples: those measured, then log-spaced ones to the horizon."""
@@ -117,13 +117,12 @@ def with_curves(found: Sequence[Belief]) -> list[Belief]:
     steps = [n / done[i].batch_size for i, n in zip(known, examples, strict=True)]
     ways = forecast.ways([done[i].index for i in known], steps)
     for i, n, (mean, sd) in zip(known, examples, ways, strict=True):
-        done[i] = replace(done[i], curve=_points(n, done[i].seconds(n), mean, sd))
+        done[i] = replace(done[i], curve=_points(n, done[i].seconds_per_example * n, mean, sd))
     return done
 
 
 def _points(examples: Array, seconds: Array, mean: Array, sd: Array) -> tuple[ForecastPoint, ...]:
-    half = TO_80_PERCENT * sd
-    low, high = np.maximum(0.0, mean - half), np.minimum(METRIC_MAX, mean + half)
+    low, high = _bounds(mean, sd)
     rows = zip(*(of.tolist() for of in (examples, seconds, low, mean, high)), strict=True)
     return tuple(
         ForecastPoint(examples=round(n), seconds=s, low=a, mean=m, high=b) for n, s, a, m, b in rows
@@ -132,8 +131,13 @@ def _points(examples: Array, seconds: Array, mean: Array, sd: Array) -> tuple[Fo
 
 def within(mean: float, sd: float) -> Interval:
     """80% interval around a score, which cannot leave what the metric can be."""
+    low, high = _bounds(np.array(mean), np.array(sd))
+    return Interval(low=float(low), mean=mean, high=float(high))
+
+
+def _bounds(mean: Array, sd: Array) -> tuple[Array, Array]:
     half = TO_80_PERCENT * sd
-    return Interval(low=max(0.0, mean - half), mean=mean, high=min(METRIC_MAX, mean + half))
+    return np.maximum(0.0, mean - half), np.minimum(METRIC_MAX, mean + half)
 
 
 def beliefs(
@@ -209,7 +213,7 @@ def curve_of(profile: Profile, horizon_examples: int) -> Curve:
 def _blank(candidate: Candidate, cost: Cost, task: Task, statistics: TaskStatistics) -> Belief:
     per_example = cost.seconds_per_example
     horizon = task.horizon.examples(
-        statistics.n_examples, per_example.mean if per_example else float("inf")
+        statistics.n_examples, per_example.mean if per_example else math.inf
     )
     belief = Belief(candidate, cost, horizon, task.training.batch_size)
     return replace(belief, infeasible=_infeasible(belief, task))

@@ -161,12 +161,11 @@ class Forecast:
         noise += self._latents_by_level(who, steps).astype(np.float32)[which]
         return _scores(noise, self._levels.astype(np.float32)[which, None])
 
-    def path(self, index: int, steps: Array) -> tuple[Array, Array]:
-        """Score on the way of one candidate, and its standard deviation."""
-        return self.ways([index], [steps])[0]
-
     def ways(self, who: Sequence[int], steps: Sequence[Array]) -> list[tuple[Array, Array]]:
-        """The path of each of these candidates at counts of steps of its own."""
+        """Score on the way of each of these candidates, and its standard deviation.
+
+        At rising counts of steps of its own for each.
+        """
         flat, at = np.repeat(who, [len(s) for s in steps]), np.concatenate(steps)
         ends = np.cumsum([len(s) for s in steps])[:-1]
         means, sds = np.split(self.mean(flat, at), ends), np.split(self.spread(flat, at), ends)

@@ -62,7 +62,7 @@ def main() -> None:
         for by in (f"optuna {OWN}", "ours prior"):
             kept = folder / f"{by.replace(' ', '-')}-{seed}.json"
             if not kept.exists():
-                found = _study(by, seed, task, dataset, options.least_chance)
+                found = _study(by, seed, task, dataset, options)
                 kept.write_text(json.dumps(found) + "\n")
     rows = [json.loads(kept.read_text()) for kept in sorted(folder.glob("*.json"))]
     for seed in sorted({row["seed"] for row in rows}):
@@ -75,16 +75,18 @@ def main() -> None:
             print(f"seed {seed} {row['by']:12s} {took}  best {own:.4f}, {row['n_trials']} trials")
 
 
-def _study(by: str, seed: int, task: Task, dataset: Dataset, least_chance: float) -> dict[str, Any]:
+def _study(
+    by: str, seed: int, task: Task, dataset: Dataset, options: argparse.Namespace
+) -> dict[str, Any]:
     course = Training(task, dataset, FIRST_SEED + seed)
     world = whole_world(NAME, SHARE)
     if by == "ours prior":
         others = others_than(NAME)
         answer = recommend(world.task, others, DEVICE, prepared=world.prepared())
-        pruner, outlook = ours(world, answer, others, least_chance)
+        pruner, outlook = ours(world, answer, others, options.least_chance)
     else:
         answer, pruner, outlook = by_theory(world), OWN_PRUNERS[OWN](), None
-    found = study(world, answer, pruner, seed, course, outlook, SECONDS)
+    found = study(world, answer, pruner, seed, course, outlook, SECONDS, options.queue)
     return {"by": by, "seed": seed, "n_trials": found["n_trials"], "improved": course.improved}
 
 
@@ -129,6 +131,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with the data, else the sample is taken")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--least-chance", type=float, default=0.1, help="of the pruner")
+    parser.add_argument("--queue", type=int, help="settings that ours begins with, else all")
     return parser.parse_args()
 
 

@@ -142,8 +142,12 @@ def study(
     course: Course,
     outlook: Outlook | None = None,
     seconds_max: float | None = None,
+    queue: int | None = None,
 ) -> dict[str, Any]:
-    """One study to the target; with an outlook it begins with what is expected to be best."""
+    """One study to the target.
+
+    With an outlook it begins with what is expected to be best: the first `queue` settings, or all.
+    """
     study = optuna.create_study(
         study_name=f"{world.name} {seed}",  # by which Hyperband chooses brackets
         direction="minimize" if world.metric.falls else "maximize",
@@ -151,7 +155,7 @@ def study(
         pruner=pruner,
     )
     if outlook is not None:
-        enqueue(study, recommendation, outlook=outlook)
+        enqueue(study, recommendation, queue, outlook)
     trainer = Trainer(world, recommendation, course, seconds_max)
     study.optimize(trainer)
     return {
@@ -201,7 +205,9 @@ def _of_task(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
             costs = probes(world.costs, world.candidates) if warm == "measured" else ()
             answer = recommend(world.task, profiles, DEVICE, prepared=_prepared(world), costs=costs)
             pruner, outlook = ours(world, answer, profiles, options.least_chance)
-            found = study(world, answer, pruner, seed, Replay(world, spent), outlook)
+            found = study(
+                world, answer, pruner, seed, Replay(world, spent), outlook, queue=options.queue
+            )
             rows.append({"task": name, "by": f"ours {warm}", **found})
     return rows
 
@@ -269,6 +275,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warm", nargs="+", default=["theory", "prior", "measured"])
     parser.add_argument("--budget", type=float, default=40, help="seconds of the calibration")
     parser.add_argument("--least-chance", type=float, default=0.1, help="of the pruner")
+    parser.add_argument("--queue", type=int, help="settings that ours begins with, else all")
     parser.add_argument("--share", type=float, default=1.0, help="of the horizon")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

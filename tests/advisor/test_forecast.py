@@ -34,6 +34,11 @@ def forecast(curves: dict[int, Curve]) -> Forecast:
     return Forecast(CANDIDATES, blind(), curves)
 
 
+def way(seen: Forecast, index: int, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of one candidate on its way, and their standard deviations."""
+    return seen.ways([index], [steps])[0]
+
+
 def end(seen: Forecast, index: int) -> tuple[float, float]:
     """Mean score at the horizon, and its standard deviation relative to the level."""
     who, steps = np.array([index]), np.array([HORIZON_STEPS])
@@ -50,7 +55,7 @@ def test_without_any_curve_the_prior_speaks_for_all_alike() -> None:
 
 def test_a_candidate_at_its_horizon_is_its_measurement() -> None:
     seen = forecast({0: curve(1.0)})
-    mean, sd = seen.path(0, np.array([HORIZON_STEPS]))
+    mean, sd = way(seen, 0, np.array([HORIZON_STEPS]))
     assert mean[0] == pytest.approx(0.3)
     assert sd[0] == pytest.approx(SEED_SD * 0.3)
     mean_beside_others, sd_beside_others = end(seen, 0)
@@ -60,7 +65,7 @@ def test_a_candidate_at_its_horizon_is_its_measurement() -> None:
 
 def test_further_seeds_narrow_what_was_measured() -> None:
     ends = np.array([HORIZON_STEPS])
-    one, four = (forecast({0: curve(1.0, n_seeds=n)}).path(0, ends)[1][0] for n in (1, 4))
+    one, four = (way(forecast({0: curve(1.0, n_seeds=n)}), 0, ends)[1][0] for n in (1, 4))
     assert four == pytest.approx(one / 2)
 
 
@@ -137,7 +142,7 @@ def test_the_path_keeps_the_measured_points_and_never_falls() -> None:
     rival = curve(0.1)
     seen = forecast({0: curve(0.4), 3: rival})
     steps = np.concatenate([rival.steps, np.geomspace(rival.reach, HORIZON_STEPS, 30)])
-    mean, sd = seen.path(3, steps)
+    mean, sd = way(seen, 3, steps)
     assert mean[: len(rival.steps)] == pytest.approx(rival.scores, rel=1e-3)
     assert (np.diff(mean) >= -1e-9).all()
     assert sd[-1] > sd[0]
@@ -153,7 +158,7 @@ def test_a_curve_that_is_still_flat_is_not_written_off() -> None:
 
 def test_a_forecast_is_never_below_the_best_so_far() -> None:
     rival = curve(0.5)
-    mean, _ = forecast({0: curve(1.0, final=0.1), 3: rival}).path(3, np.array([HORIZON_STEPS]))
+    mean, _ = way(forecast({0: curve(1.0, final=0.1), 3: rival}), 3, np.array([HORIZON_STEPS]))
     assert mean[0] >= rival.scores[-1]
 
 
@@ -161,7 +166,7 @@ def test_single_points_and_zeros_are_answered_with_finite_numbers() -> None:
     for score in (0.01, 0.0):
         seen = forecast({0: Curve(np.array([1.0]), np.array([score]))})
         assert np.isfinite([seen.level, *end(seen, 0), *end(seen, 5)]).all()
-        assert np.isfinite(seen.path(0, np.array([1.0, 64.0, HORIZON_STEPS]))).all()
+        assert np.isfinite(way(seen, 0, np.array([1.0, 64.0, HORIZON_STEPS]))).all()
 
 
 def test_no_warning_and_no_error_on_random_curves() -> None:
@@ -178,4 +183,4 @@ def test_no_warning_and_no_error_on_random_curves() -> None:
         assert np.isfinite([seen.mean(who, ends), seen.spread(who, ends)]).all()
         assert (seen.latent_sd(who, ends) >= 0).all()
         assert np.isfinite(seen.draws(who, ends, 10, seed=0)).all()
-        assert np.isfinite(seen.path(0, np.geomspace(4, HORIZON_STEPS, 20))).all()
+        assert np.isfinite(way(seen, 0, np.geomspace(4, HORIZON_STEPS, 20))).all()
