@@ -46,7 +46,7 @@ def preview(source: DataSource, n_rows: int) -> DataPreview:
         (found,) = in_child(
             "profiler.preview:preview_in_child",
             {"source": source, "n_rows": n_rows},
-            preload_torch=False,
+            needs_torch=False,
             time_limit_seconds=_LIMIT_SECONDS,
             memory_limit_bytes=_LIMIT_BYTES,
         )

@@ -1,4 +1,6 @@
-"""Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind.
+"""Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind, and
+`sqlite_served` a server that all tests of a process share: they add to it, and delete nothing that
+is not theirs.
 
 Each process that runs tests computes on one thread (a second one mostly waits for the tensors of
 tests, which are small), and starts with the files of slow tests and of those in a browser, so that
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.api.servers import Site, site
 from tests.databases import BACKENDS, postgresql_database, postgresql_server, sqlite_url
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, after this file
@@ -38,3 +41,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     with postgresql_database(request.getfixturevalue("postgresql")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server on SQLite that runs calibrations; starts at first use."""
+    folder = tmp_path_factory.mktemp("served")
+    with site(sqlite_url(folder), folder) as found:
+        found.serve()
+        yield found

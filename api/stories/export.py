@@ -75,7 +75,7 @@ def _in_child(folder: str) -> None:
             in_child(
                 "api.stories.export:parquet_in_child",
                 {"folder": folder},
-                preload_torch=False,
+                needs_torch=False,
                 time_limit_seconds=_LIMIT_SECONDS,
             )
         )

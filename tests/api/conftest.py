@@ -1,4 +1,4 @@
-"""Fixtures for the service: a site of one's own, or a server that a whole module shares."""
+"""Fixtures for the service: a site of one's own, or a server that many tests share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,21 +27,21 @@ def shared_site(postgresql: sa.URL, tmp_path: Path) -> Iterator[Site]:
         yield found
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def served(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+@pytest.fixture(scope="session")
+def postgresql_served(
+    postgresql: sa.URL, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """A site with a server that runs, shared by the tests of a module."""
+    """As `sqlite_served`, on PostgreSQL."""
     folder = tmp_path_factory.mktemp("served")
-    if request.param == "sqlite":
-        with site(sqlite_url(folder), folder) as found:
-            found.serve()
-            yield found
-        return
-    server = request.getfixturevalue("postgresql")
-    with postgresql_database(server) as url, site(url, folder) as found:
+    with postgresql_database(postgresql) as url, site(url, folder) as found:
         found.serve()
         yield found
+
+
+@pytest.fixture(params=BACKENDS)
+def served(request: pytest.FixtureRequest) -> Site:
+    """A site with a server that runs, shared by all tests of a process, once of each kind."""
+    return request.getfixturevalue(f"{request.param}_served")
 
 
 @pytest.fixture

@@ -16,22 +16,13 @@ from advisor.outcome import FullTraining
 from advisor.task import Task
 from api.client import AdvisorClient, NoAnswerError, ServiceError, ServiceUnreachableError
 from tests.api import trainers
-from tests.api.servers import Site, site
-from tests.databases import sqlite_url
+from tests.api.servers import Site
 from tests.small_data import at_one_setting
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("served")
-    with site(sqlite_url(folder), folder) as found:
-        found.serve()
-        yield found
-
-
 @pytest.fixture
-def advisor(served: Site) -> Iterator[AdvisorClient]:
-    with AdvisorClient(str(served.http.base_url)) as client:
+def advisor(sqlite_served: Site) -> Iterator[AdvisorClient]:
+    with AdvisorClient(str(sqlite_served.http.base_url)) as client:
         yield client
 
 
@@ -39,19 +30,21 @@ def _short(site: Site) -> Task:
     return Task.model_validate(site.task(losses=at_one_setting("bpr", "softmax")))
 
 
-def test_an_answer_comes_as_the_value_that_was_stored(served: Site, advisor: AdvisorClient) -> None:
-    answer = advisor.recommend(served.task())
+def test_an_answer_comes_as_the_value_that_was_stored(
+    sqlite_served: Site, advisor: AdvisorClient
+) -> None:
+    answer = advisor.recommend(sqlite_served.task())
     assert answer.evidence_level in ("prior", "measured")
     assert advisor.recommendation(str(answer.id)) == answer
     assert advisor.recommend(answer.task).loss == answer.loss
 
 
 def test_a_calibration_is_watched_to_its_answer_and_told_its_outcome(
-    served: Site, advisor: AdvisorClient
+    sqlite_served: Site, advisor: AdvisorClient
 ) -> None:
     events: list[NumberedEvent] = []
-    assert advisor.plan(_short(served), 30).is_useful
-    answer = advisor.calibrate(_short(served), 30, on_event=events.append)
+    assert advisor.plan(_short(sqlite_served), 30).is_useful
+    answer = advisor.calibrate(_short(sqlite_served), 30, on_event=events.append)
     assert [event.number for event in events] == list(range(1, len(events) + 1))
     assert events[-1].event.kind == "decided"
     assert events[-1].event.recommendation_id == answer.id
@@ -66,10 +59,10 @@ def test_a_calibration_is_watched_to_its_answer_and_told_its_outcome(
 
 
 def test_profiles_come_as_a_pandas_frame_where_pandas_is_installed(
-    served: Site, advisor: AdvisorClient
+    sqlite_served: Site, advisor: AdvisorClient
 ) -> None:
     pandas = pytest.importorskip("pandas", reason="not installed: nothing of ours needs it")
-    answer = advisor.recommend(served.task())
+    answer = advisor.recommend(sqlite_served.task())
     advisor.report_outcome(str(answer.id), FullTraining(epochs=20, value=0.5))
     frame = advisor.profiles_as_pandas(task="shop", loss=answer.loss)
     same = advisor.profiles(task="shop", loss=answer.loss)

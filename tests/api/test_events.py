@@ -4,10 +4,8 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from advisor.live import NumberedEvent
@@ -24,18 +22,10 @@ N_LISTENERS = 200
 N_LEGS = 40
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server on SQLite, which runs calibrations itself; PostgreSQL has its worker below."""
-    folder = tmp_path_factory.mktemp("served")
-    with site(sqlite_url(folder), folder) as found:
-        found.serve()
-        yield found
-
-
 def _short_calibration(site: Site) -> str:
-    """One setting of one loss, settled long before the budget ends."""
-    return site.calibrate(60, losses=at_one_setting("bpr"), horizon={"epochs": 1})
+    """One setting of one loss, settled long before the budget ends, and asked for nowhere else."""
+    own = {"horizon": {"epochs": 1}, "training": {"batch_size": 300}}
+    return site.calibrate(60, losses=at_one_setting("bpr"), **own)
 
 
 def _check_story(site: Site, calibration_id: str, events: list[NumberedEvent]) -> None:
@@ -60,29 +50,29 @@ def _check_story(site: Site, calibration_id: str, events: list[NumberedEvent]) -
     assert all(a != b for a, b in itertools.pairwise(leaders))
 
 
-def test_a_stream_tells_the_whole_calibration_and_ends_with_it(served: Site) -> None:
-    calibration_id = _short_calibration(served)
-    with events_of(served, calibration_id) as stream:
+def test_a_stream_tells_the_whole_calibration_and_ends_with_it(sqlite_served: Site) -> None:
+    calibration_id = _short_calibration(sqlite_served)
+    with events_of(sqlite_served, calibration_id) as stream:
         events = list(stream)
-    _check_story(served, calibration_id, events)
+    _check_story(sqlite_served, calibration_id, events)
     measured = [e.event for e in events if e.event.kind == "measurement"]
-    (first, *_) = served.trials(calibration_id)
-    curve = served.http.get(f"/v1/trials/{first['id']}/measurements").json()["items"]
+    (first, *_) = sqlite_served.trials(calibration_id)
+    curve = sqlite_served.http.get(f"/v1/trials/{first['id']}/measurements").json()["items"]
     live = [(m.examples, m.value) for m in measured if m.trial_id == first["id"]]
     assert live == [(point["examples"], point["value"]) for point in curve]
     for after in (0, 1, len(events) // 2, len(events) - 1):
-        with events_of(served, calibration_id, after) as stream:
+        with events_of(sqlite_served, calibration_id, after) as stream:
             assert list(stream) == events[after:]
     path = f"/v1/calibrations/{calibration_id}/events"
-    done = served.http.get(path, headers={"Last-Event-ID": str(len(events))})
+    done = sqlite_served.http.get(path, headers={"Last-Event-ID": str(len(events))})
     assert (done.status_code, done.content) == (204, b"")
 
 
-def test_a_stream_that_cannot_be_is_a_problem(served: Site) -> None:
+def test_a_stream_that_cannot_be_is_a_problem(sqlite_served: Site) -> None:
     path = "/v1/calibrations/0123456789abcdef/events"
-    assert served.http.get(path).status_code == 404
+    assert sqlite_served.http.get(path).status_code == 404
     for given in ("-1", "last", "1.5", "99999999999999"):
-        answer = served.http.get(path, headers={"Last-Event-ID": given})
+        answer = sqlite_served.http.get(path, headers={"Last-Event-ID": given})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "last-event-id"
 

@@ -20,7 +20,7 @@ HERE = "tests.profiler.misbehaving"
 
 
 def run(function: str, **limits: object) -> list[object]:
-    return list(in_child(f"{HERE}:{function}", {}, preload_torch=False, **limits))
+    return list(in_child(f"{HERE}:{function}", {}, needs_torch=False, **limits))
 
 
 def failure(function: str, **limits: object) -> ChildFailedError:
@@ -34,7 +34,7 @@ def children() -> set[psutil.Process]:
 
 
 def test_what_the_child_yields_arrives_in_order() -> None:
-    assert list(in_child(f"{HERE}:count", {"until": 500}, preload_torch=False)) == list(range(500))
+    assert list(in_child(f"{HERE}:count", {"until": 500}, needs_torch=False)) == list(range(500))
 
 
 def test_the_child_is_another_process_whose_waiting_threads_sleep() -> None:
@@ -89,7 +89,7 @@ def test_a_child_that_never_stops_talking_is_stopped_too(
 ) -> None:
     started = time.monotonic()
     with pytest.raises(ChildFailedError) as caught:
-        list(in_child(f"{HERE}:chatter", {"n": 1000}, preload_torch=False, **limits))
+        list(in_child(f"{HERE}:chatter", {"n": 1000}, needs_torch=False, **limits))
     assert caught.value.outcome == outcome
     assert time.monotonic() - started < 5
 
@@ -102,18 +102,18 @@ def test_a_task_error_of_the_child_is_raised_as_it_is() -> None:
 def test_a_caller_that_leaves_early_leaves_no_child_behind() -> None:
     run("who_am_i")
     before = children()
-    for item in in_child(f"{HERE}:hang", {}, preload_torch=False):
+    for item in in_child(f"{HERE}:hang", {}, needs_torch=False):
         assert item == "started"
         break
     assert children() == before
 
 
-@pytest.mark.parametrize("preload_torch", [True, False])
-def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, preload_torch: bool) -> None:
+@pytest.mark.parametrize("needs_torch", [True, False])
+def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, needs_torch: bool) -> None:
     program = tmp_path / "parent.py"
     program.write_text(
         "from profiler.isolation import in_child\n"
-        f"for item in in_child('{HERE}:hang', {{}}, preload_torch={preload_torch}):\n"
+        f"for item in in_child('{HERE}:hang', {{}}, needs_torch={needs_torch}):\n"
         "    print(item, flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}

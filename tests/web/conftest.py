@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.api.servers import Site, site
-from tests.databases import sqlite_url
+from tests.api.servers import Site
 from tests.small_data import at_one_setting
 from tests.web.walk import PATIENCE_MILLISECONDS, Walk
 
@@ -44,13 +43,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def shop(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Shared by all tests of a module: they may add to it, and delete nothing of it."""
-    folder = tmp_path_factory.mktemp("shop")
-    with site(sqlite_url(folder), folder) as found:
-        found.serve()
-        yield calibrated(found)
+@pytest.fixture(scope="session")
+def shop(sqlite_served: Site) -> Shop:
+    """Shared by all tests of a process: they may add to it, and delete nothing of it."""
+    return calibrated(sqlite_served)
 
 
 def calibrated(found: Site) -> Shop:
