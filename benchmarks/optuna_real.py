@@ -1,12 +1,13 @@
-"""Optuna studies that train, ours beside Optuna's: MovieLens 100K for two epochs.
+"""Optuna studies that train, ours beside Optuna's: MovieLens 100K, for two epochs or more.
 
 All of a study's own CPU seconds count: training, evaluating, sampling, and for ours what is stored
 of the other tasks, the recommendation and the pruner's forecasts.
 
     python -m benchmarks.optuna_real --work DIR [--data FOLDER] [--seeds 3]
+        [--share 1 --seconds 600]
 
-A minute each study; the target is 99% of the best of both studies of a seed. Studies that are done
-are kept in the folder and not run again.
+A minute each study, ten at the whole horizon of twenty epochs; the target is 99% of the best of
+both studies of a seed. Studies that are done are kept in the folder and not run again.
 """
 
 import argparse
@@ -42,8 +43,8 @@ from profiler.leg import evaluated
 from profiler.samples import fetch
 from profiler.trial_state import TrialState
 
-NAME, SHARE, SECONDS = "ml100k", 0.1, 60.0
-OWN = "nop"  # of Optuna's own pruners the best here, by replay at the same share
+NAME = "ml100k"
+OWN = "nop"  # of Optuna's own pruners the best here, by replay
 
 
 def main() -> None:
@@ -78,23 +79,24 @@ def main() -> None:
 def _study(
     by: str, seed: int, task: Task, dataset: Dataset, options: argparse.Namespace
 ) -> dict[str, Any]:
-    course = Training(task, dataset, FIRST_SEED + seed)
-    world = whole_world(NAME, SHARE)
+    course = Training(task, dataset, FIRST_SEED + seed, options.share)
+    world = whole_world(NAME, options.share)
     if by == "ours prior":
         others = others_than(NAME)
         answer = recommend(world.task, others, DEVICE, prepared=world.prepared())
         pruner, outlook = ours(world, answer, others, options.least_chance)
     else:
         answer, pruner, outlook = by_theory(world), OWN_PRUNERS[OWN](), None
-    found = study(world, answer, pruner, seed, course, outlook, SECONDS, options.queue)
+    found = study(world, answer, pruner, seed, course, outlook, options.seconds, options.queue)
     return {"by": by, "seed": seed, "n_trials": found["n_trials"], "improved": course.improved}
 
 
 class Training:
     """Trainings on the data, each with a seed of its own; the clock is this process's CPU."""
 
-    def __init__(self, task: Task, dataset: Dataset, seed: int) -> None:
+    def __init__(self, task: Task, dataset: Dataset, seed: int, share: float) -> None:
         self._task, self._dataset, self._seed = task, dataset, seed
+        self._share = share
         self._began = time.process_time()
         self.improved: list[tuple[float, float]] = []
         """Seconds and score, wherever a score was the best so far."""
@@ -109,7 +111,7 @@ class Training:
         task, metric = self._task, self._task.parsed_metric
         trial = TrialState(task, self._dataset, Trial(candidate=candidate, seed=self._seed))
         evaluation = self._dataset.evaluation("validation", EVALUATION_ROWS)
-        horizon = round(SHARE * task.horizon.examples(self._dataset.n_examples, 1e-9))
+        horizon = round(self._share * task.horizon.examples(self._dataset.n_examples, 1e-9))
         for checkpoint in checkpoints(horizon, task.training.batch_size):
             try:
                 while trial.examples < checkpoint:
@@ -130,6 +132,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of the studies")
     parser.add_argument("--data", type=Path, help="folder with the data, else the sample is taken")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.1, help="of the horizon")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of CPU, a study")
     parser.add_argument("--least-chance", type=float, default=0.1, help="of the pruner")
     parser.add_argument("--queue", type=int, help="settings that ours begins with, else all")
     return parser.parse_args()
