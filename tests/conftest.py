@@ -1,4 +1,4 @@
-"""Fixtures for all tests: `database_url` is a fresh, empty database, once of each kind, and
+"""Fixtures for all tests: `database_url` is a database without rows, once of each kind, and
 `sqlite_served` a server that all tests of a process share: they add to it, and delete nothing that
 is not theirs.
 
@@ -15,7 +15,13 @@ import pytest
 import sqlalchemy as sa
 
 from tests.api.servers import Site, site
-from tests.databases import BACKENDS, postgresql_database, postgresql_server, sqlite_url
+from tests.databases import (
+    BACKENDS,
+    postgresql_database,
+    postgresql_server,
+    sqlite_database,
+    sqlite_url,
+)
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, after this file
 
@@ -35,9 +41,9 @@ def postgresql() -> Iterator[sa.URL]:
 
 @pytest.fixture(params=BACKENDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of this test's own, good for subprocesses too."""
+    """The URL of a database of this test's own, with the newest schema; for subprocesses too."""
     if request.param == "sqlite":
-        yield sqlite_url(tmp_path)
+        yield sqlite_database(tmp_path)
         return
     with postgresql_database(request.getfixturevalue("postgresql")) as url:
         yield url

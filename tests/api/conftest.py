@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from api.settings import Settings
 from tests.api.in_process import Client, in_process
 from tests.api.servers import Site, site
-from tests.databases import BACKENDS, postgresql_database, sqlite_url
+from tests.databases import BACKENDS, postgresql_database, sqlite_database
 
 
 @pytest.fixture
@@ -54,5 +54,5 @@ def http(database_url: str, tmp_path: Path) -> Iterator[Client]:
 @pytest.fixture
 def lone(tmp_path: Path) -> Iterator[Client]:
     """The same on SQLite alone, for what no database changes."""
-    with in_process(Settings(data_dir=tmp_path, database_url=sqlite_url(tmp_path))) as client:
+    with in_process(Settings(data_dir=tmp_path, database_url=sqlite_database(tmp_path))) as client:
         yield client

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from api.app import create_app, service_of
 from api.settings import Settings
 from api.stories.service import Service
-from store.engine import open_store, upgrade
+from store.engine import open_store
 
 
 class Client(TestClient):
@@ -25,8 +25,6 @@ class Client(TestClient):
 @contextmanager
 def in_process(settings: Settings, address: str = "127.0.0.1") -> Iterator[Client]:
     """A client of the app with these settings, as its server on this address would answer it."""
-    if not settings.is_sqlite:  # which upgrades itself
-        upgrade(settings.database_url)
     app, store = create_app(settings, address), open_store(settings.database_url)
     service = service_of(settings, store)
     state: dict[str, Any] = {"service": service, "engine": None, "settings": settings}

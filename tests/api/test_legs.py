@@ -13,7 +13,7 @@ from api.stories.legs import ATTEMPTS_MAX, Legs
 from api.stories.service import LOCAL, Service
 from profiler.device import this_device
 from profiler.workspace import Workspace
-from store.engine import Store, open_store, upgrade
+from store.engine import Store, open_store
 from store.offers import Offer
 from tests.api.servers import eventually
 from tests.store.examples import LAPTOP, a_leg, a_report, prepared_calibration
@@ -54,8 +54,6 @@ class Trained:
 
 @pytest.fixture
 def trained(database_url: str, tmp_path: Path) -> Iterator[Trained]:
-    if not database_url.startswith("sqlite"):
-        upgrade(database_url)
     store = open_store(database_url)
     workspace = Workspace(tmp_path, device=this_device(1))
     with ThreadPoolExecutor() as threads:

@@ -39,34 +39,34 @@ def backups(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.backup"))
 
 
-def test_the_migrations_make_exactly_the_tables(database_url: str) -> None:
-    upgrade(database_url)
-    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+def test_the_migrations_make_exactly_the_tables(empty_url: str) -> None:
+    upgrade(empty_url)
+    engine = sa.create_engine(empty_url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Row.metadata) == []
-    assert tables(database_url) == {*Row.metadata.tables, "alembic_version"}
+    assert tables(empty_url) == {*Row.metadata.tables, "alembic_version"}
 
 
 def test_every_table_has_a_tenant() -> None:
     assert all("tenant" in table.columns for table in Row.metadata.tables.values())
 
 
-def test_an_upgrade_of_the_newest_changes_nothing(database_url: str, tmp_path: Path) -> None:
-    upgrade(database_url)
-    opened = open_store(database_url)
+def test_an_upgrade_of_the_newest_changes_nothing(empty_url: str, tmp_path: Path) -> None:
+    upgrade(empty_url)
+    opened = open_store(empty_url)
     created = opened.calibrations.create(TASK, 60, "cpu")
     opened.close()
-    upgrade(database_url)
-    opened = open_store(database_url)
+    upgrade(empty_url)
+    opened = open_store(empty_url)
     assert opened.calibrations.get("local", created.id) == created
     opened.close()
     assert backups(tmp_path) == []
 
 
-def test_three_processes_may_upgrade_at_once(database_url: str) -> None:
+def test_three_processes_may_upgrade_at_once(empty_url: str) -> None:
     program = "import sys; from store.engine import upgrade; upgrade(sys.argv[1])"
-    command = [sys.executable, "-W", "error", "-c", program, database_url]
+    command = [sys.executable, "-W", "error", "-c", program, empty_url]
     processes = [
         subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT.parent)
         for _ in range(3)
@@ -74,24 +74,24 @@ def test_three_processes_may_upgrade_at_once(database_url: str) -> None:
     for process in processes:
         _, complaint = process.communicate(timeout=60)
         assert (process.returncode, complaint) == (0, "")
-    opened = open_store(database_url)
+    opened = open_store(empty_url)
     opened.ping()
     opened.close()
 
 
-def test_a_failed_upgrade_leaves_the_old_state(database_url: str) -> None:
-    execute(database_url, "CREATE TABLE workers (id INTEGER PRIMARY KEY)")
+def test_a_failed_upgrade_leaves_the_old_state(empty_url: str) -> None:
+    execute(empty_url, "CREATE TABLE workers (id INTEGER PRIMARY KEY)")
     with pytest.raises(sa.exc.DBAPIError):
-        upgrade(database_url)
-    assert tables(database_url) == {"workers"}
-    execute(database_url, "DROP TABLE workers")
-    upgrade(database_url)
+        upgrade(empty_url)
+    assert tables(empty_url) == {"workers"}
+    execute(empty_url, "DROP TABLE workers")
+    upgrade(empty_url)
 
 
-def test_tables_of_others_are_left_alone(database_url: str) -> None:
-    execute(database_url, "CREATE TABLE dbos_migrations (version INTEGER)")
-    upgrade(database_url)
-    assert "dbos_migrations" in tables(database_url)
+def test_tables_of_others_are_left_alone(empty_url: str) -> None:
+    execute(empty_url, "CREATE TABLE dbos_migrations (version INTEGER)")
+    upgrade(empty_url)
+    assert "dbos_migrations" in tables(empty_url)
 
 
 def test_a_sqlite_file_is_backed_up_before_it_changes(tmp_path: Path) -> None:
@@ -106,12 +106,12 @@ def test_a_sqlite_file_is_backed_up_before_it_changes(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.unfinished*")) == []
 
 
-def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
-    upgrade(database_url)
-    execute(database_url, "UPDATE alembic_version SET version_num = '29991231'")
+def test_a_database_of_a_newer_version_is_refused(empty_url: str) -> None:
+    upgrade(empty_url)
+    execute(empty_url, "UPDATE alembic_version SET version_num = '29991231'")
     for refuse in (upgrade, open_store):
         with pytest.raises(StoreOutdatedError, match="newer version"):
-            refuse(database_url)
+            refuse(empty_url)
 
 
 def test_a_new_sqlite_file_needs_no_upgrade_by_hand(tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_a_new_sqlite_file_needs_no_upgrade_by_hand(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_a_postgresql_that_was_not_upgraded_says_what_to_do(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        open_store(database_url).close()
+def test_a_postgresql_that_was_not_upgraded_says_what_to_do(empty_url: str) -> None:
+    if empty_url.startswith("sqlite"):
+        open_store(empty_url).close()
         return
     with pytest.raises(StoreOutdatedError, match="db upgrade"):
-        open_store(database_url)
+        open_store(empty_url)
 
 
 def test_sqlite_enforces_foreign_keys_and_writes_ahead(tmp_path: Path) -> None:

@@ -27,14 +27,14 @@ SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 
 
 @pytest.fixture(params=SCHEMAS, ids=lambda file: file.stem)
-def old(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> str:
+def old(request: pytest.FixtureRequest, empty_url: str, tmp_path: Path) -> str:
     """The URL of a database as that version left it, on SQLite and on PostgreSQL."""
     file = tmp_path / "advisor.sqlite"
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(request.param.read_text())
-    if not database_url.startswith("sqlite"):
-        _copy(f"sqlite:///{file}", database_url, request.param.stem)
-    return database_url
+    if not empty_url.startswith("sqlite"):
+        _copy(f"sqlite:///{file}", empty_url, request.param.stem)
+    return empty_url
 
 
 def _copy(source_url: str, target_url: str, revision: str) -> None:
