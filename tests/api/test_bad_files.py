@@ -8,6 +8,7 @@ import yaml
 
 from api.cli import main
 from api.settings import Settings
+from profiler.isolation import wait_for_server
 from tests.api.in_process import Client, in_process
 from tests.bad_files import BAD_FILES
 
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    wait_for_server()  # from then on the children that read files are forked: .03 s for .3
     with in_process(Settings(data_dir=tmp_path_factory.mktemp("bad"))) as client:
         yield client
 

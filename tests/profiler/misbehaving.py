@@ -22,6 +22,10 @@ def who_am_i() -> Iterator[tuple[int, str | None]]:
     yield os.getpid(), os.environ.get("OMP_WAIT_POLICY")
 
 
+def born_of() -> Iterator[int]:
+    yield os.getppid()
+
+
 def hang() -> Iterator[str]:
     yield "started"
     time.sleep(600)

@@ -44,6 +44,16 @@ def test_the_child_is_another_process_whose_waiting_threads_sleep() -> None:
     assert "OMP_WAIT_POLICY" not in os.environ
 
 
+def test_what_needs_no_torch_is_forked_only_once_torch_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(isolation, "_torch_is_loaded", threading.Event())
+    assert run("born_of") == [os.getpid()], "nobody waits for torch to be loaded"
+    isolation.wait_for_server()
+    (server,) = run("born_of")
+    assert psutil.Process(server).ppid() == os.getpid() != server
+
+
 @pytest.mark.parametrize(
     ("function", "limits", "outcome", "says"),
     [
