@@ -42,7 +42,7 @@ def test_a_backup_of_postgresql_goes_on_where_it_was_made(
         answer, waiting = _used(here)
         _run("pg_dump", url, "--exclude-schema=dbos", "--no-owner", f"--file={copy}")
         here.programs[0].kill()
-    with postgresql_database(postgresql) as url:
+    with postgresql_database(postgresql, is_empty=True) as url:
         _run("psql", url, "--quiet", "--set=ON_ERROR_STOP=1", f"--file={copy}")
         # A site begins with what `softmax-advisor db upgrade` does.
         with site(url, tmp_path / "elsewhere") as restored:
