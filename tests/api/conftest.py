@@ -19,11 +19,18 @@ def own_site(database_url: str, tmp_path: Path) -> Iterator[Site]:
         yield found
 
 
-@pytest.fixture
-def shared_site(postgresql: sa.URL, tmp_path: Path) -> Iterator[Site]:
-    """A site on PostgreSQL, with a server that only queues: for workers."""
-    with postgresql_database(postgresql) as url, site(url, tmp_path) as found:
-        found.serve(ADVISOR_RUNS_CALIBRATIONS="false", ADVISOR_DEAD_AFTER_SECONDS="4")
+@pytest.fixture(scope="module")
+def queueing(postgresql: sa.URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site on PostgreSQL with a server that only queues; workers stay from test to test."""
+    with (
+        postgresql_database(postgresql) as url,
+        site(url, tmp_path_factory.mktemp("queueing")) as found,
+    ):
+        found.serve(
+            ADVISOR_RUNS_CALIBRATIONS="false",
+            ADVISOR_DEAD_AFTER_SECONDS="4",
+            ADVISOR_REQUESTS_PER_MINUTE="100000",  # tests ask again and again
+        )
         yield found
 
 

@@ -97,6 +97,7 @@ class Site:
         write_interactions(self.data_dir / "orders.csv")
         self.port = _free_port()
         self.programs: list[Program] = []
+        self.workers: dict[str, Program] = {}
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         self._engine = sa.create_engine(database_url)
 
@@ -120,8 +121,15 @@ class Site:
         return self._start(_WORK, "worker", settings)
 
     def worker(self, slot: str, tag: str = "cpu") -> Program:
-        """A worker of this slot, taken as dead after 4 s of silence, perhaps still starting."""
-        return self.work(ADVISOR_DEVICE_SLOT=slot, ADVISOR_TAG=tag, ADVISOR_DEAD_AFTER_SECONDS="4")
+        """The slot's worker that lives, or a new one, perhaps still starting.
+
+        It is taken as dead after 4 s of silence.
+        """
+        living = self.workers.get(slot)
+        if living is None or living.process.poll() is not None:
+            settings = {"ADVISOR_DEVICE_SLOT": slot, "ADVISOR_TAG": tag}
+            self.workers[slot] = self.work(**settings, ADVISOR_DEAD_AFTER_SECONDS="4")
+        return self.workers[slot]
 
     def upgrade(self) -> None:
         """What `db upgrade` does."""

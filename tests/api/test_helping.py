@@ -6,31 +6,26 @@ The one that takes the calibration runs it; the other, idle, trains legs that ar
 import itertools
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
-import sqlalchemy as sa
 
-from tests.api.servers import Program, Site, eventually, site
+from tests.api.servers import Program, Site, eventually
 from tests.api.streams import events_of
-from tests.databases import postgresql_database
 from tests.small_data import six_losses
 
 pytestmark = pytest.mark.slow
 BUDGET_SECONDS = 300  # more than any test waits for
-LONG = {"horizon": {"epochs": 200}, "losses": six_losses()}  # seconds a leg
+LONG = {"horizon": {"epochs": 100}, "losses": six_losses()}  # seconds a leg
 
 
 class Pair:
     """Two workers: one runs a calibration, the other one has begun to help it."""
 
-    def __init__(self, site: Site, alive: dict[str, Program]) -> None:
+    def __init__(self, site: Site) -> None:
         self.site = site
-        for slot in ("cpu0", "cpu1"):
-            if slot not in alive or alive[slot].process.poll() is not None:
-                alive[slot] = site.worker(slot)
+        alive = {slot: site.worker(slot) for slot in ("cpu0", "cpu1")}
         eventually(lambda: len([w for w in self.workers() if w["silent_seconds"] < 4]) == 2)
         self.calibration_id = site.calibrate(BUDGET_SECONDS, **LONG)
         self.offer = self.taken()
@@ -73,26 +68,9 @@ class Pair:
         assert len({(leg["trial_id"], leg["from_examples"]) for leg in ended}) == len(ended)
 
 
-@pytest.fixture(scope="module")
-def pair_site(
-    postgresql: sa.URL, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Site, dict[str, Program]]]:
-    """A server that only queues, and the workers by slot that tests have started."""
-    with (
-        postgresql_database(postgresql) as url,
-        site(url, tmp_path_factory.mktemp("pair")) as found,
-    ):
-        found.serve(
-            ADVISOR_RUNS_CALIBRATIONS="false",
-            ADVISOR_DEAD_AFTER_SECONDS="4",
-            ADVISOR_REQUESTS_PER_MINUTE="100000",  # tests ask again and again
-        )
-        yield found, {}
-
-
 @pytest.fixture
-def pair(pair_site: tuple[Site, dict[str, Program]]) -> Pair:
-    return Pair(*pair_site)
+def pair(queueing: Site) -> Pair:
+    return Pair(queueing)
 
 
 def trainers(program: Program) -> list[psutil.Process]:

@@ -1,6 +1,8 @@
 """Several processes on one PostgreSQL: the server queues, workers run, dead ones are rescued."""
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ import sqlalchemy as sa
 from api.app import impatient_url
 from api.settings import Settings
 from tests.api.in_process import Client
-from tests.api.servers import Site, eventually
+from tests.api.servers import Site, eventually, site
+from tests.databases import postgresql_database
 from tests.small_data import THREE
 from tests.store.examples import LAPTOP, a_leg, a_report, prepared_calibration
 from tests.store.test_offers import PREPARED
@@ -17,44 +20,37 @@ from tests.store.test_offers import PREPARED
 pytestmark = pytest.mark.slow
 
 
-def test_another_worker_goes_on_with_what_a_dead_one_left(shared_site: Site) -> None:
-    first = shared_site.worker("cpu0")
-    calibration_id = shared_site.calibrate(losses=THREE)
-    shared_site.told(calibration_id, at_least=3)
-    first.kill()
-    told_before = {i: leg for i, leg in shared_site.legs().items() if leg["status"] == "told"}
-    second = shared_site.worker("cpu1")
-    ended = shared_site.ended(calibration_id)
-    assert ended["status"] == "succeeded", ended
-    legs = shared_site.legs()
-    assert len(legs) > len(told_before)
-    assert {i: legs[i] for i in told_before} == told_before
-    assert second.terminate() < 10
+@pytest.fixture
+def lonely(postgresql: sa.URL, tmp_path: Path) -> Iterator[Site]:
+    """A server that only queues, for a test that it does not outlive."""
+    with postgresql_database(postgresql) as url, site(url, tmp_path) as found:
+        found.serve(ADVISOR_RUNS_CALIBRATIONS="false", ADVISOR_DEAD_AFTER_SECONDS="4")
+        yield found
 
 
-def test_a_frozen_worker_that_comes_back_writes_nothing_more(shared_site: Site) -> None:
-    first = shared_site.worker("cpu0")
-    calibration_id = shared_site.calibrate(losses=THREE)
-    shared_site.told(calibration_id, at_least=3)
+def test_a_frozen_worker_that_comes_back_writes_nothing_more(queueing: Site) -> None:
+    first = queueing.worker("cpu0")
+    calibration_id = queueing.calibrate(losses=THREE)
+    queueing.told(calibration_id, at_least=3)
     first.process.send_signal(signal.SIGSTOP)
-    second = shared_site.worker("cpu1")
-    n_told = len(shared_site.legs())
-    eventually(lambda: len(shared_site.legs()) > n_told + 2)
+    second = queueing.worker("cpu1")
+    n_told = len(queueing.legs())
+    eventually(lambda: len(queueing.legs()) > n_told + 2)
     first.process.send_signal(signal.SIGCONT)
-    ended = shared_site.ended(calibration_id)
+    ended = queueing.ended(calibration_id)
     assert ended["status"] == "succeeded", ended
     eventually(lambda: "another worker has taken it over" in first.log.read_text())
     assert "failed" not in second.log.read_text()
     # At most the leg that was frozen, and perhaps one that it had begun, was leased twice.
-    trials = shared_site.trials(calibration_id)
+    trials = queueing.trials(calibration_id)
     n_attempts = sum(trial["attempts"] for trial in trials)
     assert n_attempts - sum(trial["legs_told"] for trial in trials) <= 1
 
 
-def test_a_frozen_process_holds_no_lock_for_long(shared_site: Site) -> None:
+def test_a_frozen_process_holds_no_lock_for_long(queueing: Site) -> None:
     settings = Settings(
-        data_dir=shared_site.data_dir,
-        database_url=shared_site.database_url,
+        data_dir=queueing.data_dir,
+        database_url=queueing.database_url,
         dead_after_seconds=4,
     )
     engine = sa.create_engine(impatient_url(settings))
@@ -64,39 +60,40 @@ def test_a_frozen_process_holds_no_lock_for_long(shared_site: Site) -> None:
     engine.dispose()
 
 
-def test_a_calibration_waits_for_a_worker_with_its_tag(shared_site: Site) -> None:
-    shared_site.worker("cpu0", tag="cpu")
+def test_a_calibration_waits_for_a_worker_with_its_tag(queueing: Site) -> None:
+    queueing.worker("cpu0", tag="cpu")
     body = {
-        "task": shared_site.task(losses={"include": ["bpr"]}),
+        "task": queueing.task(losses={"include": ["bpr"]}),
         "budget_seconds": 3,
         "device_tag": "h100",
     }
-    waiting = shared_site.http.post("/v1/calibrations", json=body).json()
-    other = shared_site.calibrate(3, losses={"include": ["bpr"]})
-    assert shared_site.ended(other)["status"] == "succeeded"
-    assert shared_site.calibration(waiting["id"])["status"] == "queued"
-    shared_site.worker("gpu0", tag="h100")
-    assert shared_site.ended(waiting["id"])["status"] == "succeeded"
+    waiting = queueing.http.post("/v1/calibrations", json=body).json()
+    other = queueing.calibrate(3, losses={"include": ["bpr"]})
+    assert queueing.ended(other)["status"] == "succeeded"
+    assert queueing.calibration(waiting["id"])["status"] == "queued"
+    queueing.worker("gpu0", tag="h100")
+    assert queueing.ended(waiting["id"])["status"] == "succeeded"
 
 
-def test_a_slot_is_served_by_one_process_only(shared_site: Site) -> None:
-    first = shared_site.worker("cpu0")
-    eventually(lambda: (shared_site.data_dir / "workers" / "cpu0.lock").exists())
-    second = shared_site.worker("cpu0")
+def test_a_slot_is_served_by_one_process_only(queueing: Site) -> None:
+    first = queueing.worker("cpu0")
+    eventually(lambda: (queueing.data_dir / "workers" / "cpu0.lock").exists())
+    second = queueing.work(ADVISOR_DEVICE_SLOT="cpu0")
     assert second.process.wait(timeout=60) != 0
     assert "another process serves the device slot 'cpu0'" in second.log.read_text()
     assert first.process.poll() is None
 
 
-def test_a_database_that_drops_all_connections_is_waited_for(shared_site: Site) -> None:
-    shared_site.worker("cpu0")
-    calibration_id = shared_site.calibrate(losses=THREE)
+def test_a_database_that_drops_all_connections_is_waited_for(queueing: Site) -> None:
+    queueing.worker("cpu0")
+    untold = {"batch_size": 250}  # by the tests before
+    calibration_id = queueing.calibrate(losses=THREE, training=untold)
     for n_told in (2, 5):
-        shared_site.told(calibration_id, at_least=n_told)
-        shared_site.drop_connections()
-    ended = eventually(lambda: _ended(shared_site, calibration_id))
+        queueing.told(calibration_id, at_least=n_told)
+        queueing.drop_connections()
+    ended = eventually(lambda: _ended(queueing, calibration_id))
     assert ended["status"] == "succeeded", ended
-    eventually(lambda: shared_site.http.get("/readyz").status_code == 200)
+    eventually(lambda: queueing.http.get("/readyz").status_code == 200)
 
 
 def _ended(site: Site, calibration_id: str) -> dict[str, Any] | None:
@@ -106,30 +103,30 @@ def _ended(site: Site, calibration_id: str) -> dict[str, Any] | None:
     return answer.json()
 
 
-def test_with_a_frozen_database_a_server_says_so_and_still_ends(shared_site: Site) -> None:
-    server = shared_site.programs[0]
-    with shared_site.frozen_database():
-        answer = shared_site.http.get("/readyz")
+def test_with_a_frozen_database_a_server_says_so_and_still_ends(lonely: Site) -> None:
+    server = lonely.programs[0]
+    with lonely.frozen_database():
+        answer = lonely.http.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["detail"] == "the database does not answer within 5 s"
-        assert shared_site.http.get("/healthz").status_code == 200
+        assert lonely.http.get("/healthz").status_code == 200
         server.process.terminate()
         server.process.wait(timeout=10)
 
 
-def test_without_its_database_a_server_lives_but_is_not_ready(shared_site: Site) -> None:
-    with shared_site.without_database():
-        answer = shared_site.http.get("/readyz")
+def test_without_its_database_a_server_lives_but_is_not_ready(lonely: Site) -> None:
+    with lonely.without_database():
+        answer = lonely.http.get("/readyz")
         assert answer.status_code == 503
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"] == "the database does not answer"
-        assert shared_site.http.get("/v1/devices").status_code == 503
+        assert lonely.http.get("/v1/devices").status_code == 503
         with_key = {"X-API-Key": f"sa_{'0' * 16}_{'x' * 43}"}
-        unchecked = shared_site.http.get("/v1/devices", headers=with_key)
+        unchecked = lonely.http.get("/v1/devices", headers=with_key)
         assert unchecked.status_code == 503
         assert unchecked.headers["content-type"] == "application/problem+json"
-        assert shared_site.http.get("/healthz").status_code == 200
-        assert shared_site.programs[0].terminate() < 10
+        assert lonely.http.get("/healthz").status_code == 200
+        assert lonely.programs[0].terminate() < 10
 
 
 def test_workers_are_listed_with_what_they_train_for_whoever_asks(http: Client) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from advisor.recommendation import Recommendation
 from tests.cli.command import COMMAND, Ended, environment, run, write_task
-from tests.small_data import six_losses, write_interactions
+from tests.small_data import SIX, at_one_setting, write_interactions
 
 pytestmark = pytest.mark.slow
 BUDGET_SECONDS = 90  # more than it needs, also on a busy machine
@@ -29,7 +29,7 @@ class Calibrated:
 
 def _task(folder: Path, **changes: str) -> Path:
     """A task of six losses at one setting each, so that it is soon settled."""
-    return write_task(folder, losses=json.dumps(six_losses()), **changes)
+    return write_task(folder, losses=json.dumps(at_one_setting(*SIX)), **changes)
 
 
 @pytest.fixture(scope="module")

@@ -52,16 +52,16 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def first(place: Workspace) -> tuple[Calibrated, Listener, float]:
-    """A calibration of at most 20 s, with what it told and how long it took."""
+    """A calibration of at most 15 s, with what it told and how long it took."""
     listener, started = Listener(), time.monotonic()
     task = small_task(place.data_dir / "pairs.csv", epochs=10)
-    done = calibrate(task, 20, workspace=place, on_event=listener)
+    done = calibrate(task, 15, workspace=place, on_event=listener)
     return done, listener, time.monotonic() - started
 
 
 def test_it_answers_within_its_budget(first: tuple[Calibrated, Listener, float]) -> None:
     _, _, wall_seconds = first
-    assert wall_seconds <= 20 * 1.05 + 3
+    assert wall_seconds <= 15 * 1.05 + 3
 
 
 def test_it_measures_every_loss_and_names_one(first: tuple[Calibrated, Listener, float]) -> None:

@@ -46,7 +46,7 @@ def _from_a_file_to_an_answer(walk: Walk, folder: Path) -> None:
         ("Horizon, epochs", "3"),
         ("Embedding dimensions", "16"),
         ("Batch size", "256"),
-        ("Budget", "12"),
+        ("Budget", "8"),
     ):
         page.get_by_label(label, exact=True).fill(text)
     page.get_by_label("in", exact=True).select_option(label="seconds")
