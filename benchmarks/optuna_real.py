@@ -4,10 +4,10 @@ All of a study's own CPU seconds count: training, evaluating, sampling, and for 
 of the other tasks, the recommendation and the pruner's forecasts.
 
     python -m benchmarks.optuna_real --work DIR [--data FOLDER] [--seeds 3]
-        [--share 1 --seconds 600]
+        [--share 1 --seconds 600] [--own nop hyperband]
 
 A minute each study, ten at the whole horizon of twenty epochs; the target is 99% of the best of
-both studies of a seed. Studies that are done are kept in the folder and not run again.
+all studies of a seed. Studies that are done are kept in the folder and not run again.
 """
 
 import argparse
@@ -44,7 +44,6 @@ from profiler.samples import fetch
 from profiler.trial_state import TrialState
 
 NAME = "ml100k"
-OWN = "nop"  # of Optuna's own pruners the best here, by replay
 
 
 def main() -> None:
@@ -60,7 +59,7 @@ def main() -> None:
     data = prepare_dataset(task.data, str(folder / "datasets"), task.kind, task.model)
     dataset = open_dataset(data.dataset_dir, task.model)
     for seed in range(options.seeds):
-        for by in (f"optuna {OWN}", "ours prior"):
+        for by in (*(f"optuna {own}" for own in options.own), "ours prior"):
             kept = folder / f"{by.replace(' ', '-')}-{seed}.json"
             if not kept.exists():
                 found = _study(by, seed, task, dataset, options)
@@ -73,7 +72,7 @@ def main() -> None:
             there = [s for s, score in row["improved"] if score >= SHARE_OF_BEST * best]
             took = f"{there[0]:6.1f} s" if there else "   never"
             own = max(score for _, score in row["improved"])
-            print(f"seed {seed} {row['by']:12s} {took}  best {own:.4f}, {row['n_trials']} trials")
+            print(f"seed {seed} {row['by']:16s} {took}  best {own:.4f}, {row['n_trials']} trials")
 
 
 def _study(
@@ -86,7 +85,8 @@ def _study(
         answer = recommend(world.task, others, DEVICE, prepared=world.prepared())
         pruner, outlook = ours(world, answer, others, options.least_chance)
     else:
-        answer, pruner, outlook = by_theory(world), OWN_PRUNERS[OWN](), None
+        own = OWN_PRUNERS[by.removeprefix("optuna ")]
+        answer, pruner, outlook = by_theory(world), own(), None
     found = study(world, answer, pruner, seed, course, outlook, options.seconds, options.queue)
     return {"by": by, "seed": seed, "n_trials": found["n_trials"], "improved": course.improved}
 
@@ -132,6 +132,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of the studies")
     parser.add_argument("--data", type=Path, help="folder with the data, else the sample is taken")
     parser.add_argument("--seeds", type=int, default=3)
+    # By replay none of Optuna's pruners is better here than none; of those that prune, Hyperband.
+    parser.add_argument("--own", nargs="+", choices=OWN_PRUNERS, default=["nop"])
     parser.add_argument("--share", type=float, default=0.1, help="of the horizon")
     parser.add_argument("--seconds", type=float, default=60.0, help="of CPU, a study")
     parser.add_argument("--least-chance", type=float, default=0.1, help="of the pruner")
